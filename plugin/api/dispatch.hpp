@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "api/protocol.hpp"
+#include "api/server.hpp"
+#include "volume/catalogue.hpp"
+#include "volume/mounts.hpp"
+#include "volume/turns.hpp"
+#include "volume/volumes.hpp"
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace snapclone::api {
+
+// What the verbs work on.
+struct Services {
+  volume::Catalogue& catalogue;
+  volume::Mounts& mounts;
+  volume::Volumes& volumes;
+  volume::Turns& turns;
+  std::string backend;  // its name, for Status
+};
+
+// From a request to its reply: decodes, waits for the turn, runs the verb, logs one line and
+// encodes. Every exception ends here, as {"Err": sentence}.
+//
+// Activate and Capabilities are answered at once. All others wait until open(); then Get, List and
+// Path are answered from memory on the calling thread, and the rest run in turn on whatever
+// `turns` executes them on.
+class Dispatch {
+ public:
+  explicit Dispatch(Services services) : services_(std::move(services)) {}
+
+  // A Handler (api/server.hpp). Safe from every thread, as is open().
+  void handle(std::string target, std::string body, Respond respond);
+  void open();
+
+ private:
+  void answer(Verb verb, std::string const& body, Respond const& respond);
+  void look_up(Verb verb, std::string const& body, Respond const& respond) const;
+  void create(std::string const& body, Respond const& respond);
+  void remove(std::string const& body, Respond const& respond);
+  void mount(std::string const& body, Respond const& respond);
+  void unmount(std::string const& body, Respond const& respond);
+  void run_mount_turn(MountRequest const& request, std::function<void()> job);
+  VolumeView view(volume::Volume const& volume) const;
+
+  Services services_;
+  std::mutex mutex_;  // guards the two below
+  bool open_ = false;
+  std::vector<std::function<void()>> waiting_;
+};
+
+}  // namespace snapclone::api

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/backend.hpp"
+
+namespace snapclone::clone {
+
+// Trees as overlayfs uppers over their stack: on ext4, xfs, tmpfs and whatever else the kernel
+// takes as an upper (Documentation/filesystems/overlayfs.rst).
+//
+// Options are spelled out because distributions change the module's defaults:
+//  - redirect_dir=on: a directory of a lower layer can be renamed.
+//  - index=off: with the index on, hard links are joined in the work directory, and sealing an
+//    upper without it would take back what was written through one of them. The price: a hard link
+//    in a sealed layer breaks at its first write.
+//  - metacopy=off: an upper holds whole files, so that it can be sealed.
+//  - volatile (a clone only): it dies with its mount, so syncing it would be waste. Unmounting does
+//    not sync either.
+//
+// An access=ro clone has an upper and work directory too, because only an upper marks an overlay as
+// in use. A volume over an empty stack is an overlay over one shared empty layer for the same
+// reason, and because a plain directory would let a container write what overlayfs takes for its
+// own marks once the tree is sealed.
+class OverlayBackend final : public Backend {
+ public:
+  explicit OverlayBackend(Pool const& pool) : pool_(pool) {}
+
+  std::string_view name() const override { return "overlay"; }
+  void prove(fs::path const& scratch) override;
+  void make_tree(fs::path const& tree, Stack const& below) override;
+  void mount(fs::path const& tree, Stack const& below, Access access, std::string const& source,
+             fs::path const& target) override;
+  bool in_use(fs::path const& tree) override;
+  bool unchanged(fs::path const& tree, Stack const& below) override;
+
+ private:
+  std::vector<std::string> lower_paths(Stack const& below) const;
+  void try_out(fs::path const& trial, fs::path const& scratch);
+
+  Pool const& pool_;
+};
+
+}  // namespace snapclone::clone

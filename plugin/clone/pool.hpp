@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sys/file.hpp"
+
+#include <string>
+#include <vector>
+
+namespace snapclone::clone {
+
+namespace fs = boost::filesystem;
+
+// Layer ids, topmost (newest) first.
+using Stack = std::vector<std::string>;
+
+// The directory that holds everything. Opening it makes what is missing, refuses a pool of a newer
+// format, and takes its lock without waiting: two processes on one pool would delete each other's
+// clones. Constant after construction, so safe from every thread.
+//
+//   format                      "snapclone pool 1"
+//   lock                        flock(2), held as long as the process lives
+//   empty/                      the layer below every first upper; never written
+//   layers/<id>/fs              a tree: the upper of one volume, or sealed and in stacks, never
+//   both layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
+//   volumes/<name>/volume.json  record of a volume or snapshot (volume/record.hpp)
+//   clones/<boot id>/<id>/      a live clone: clone.json, fs, work. Dead with its boot
+//   mounts/<boot id>/<name>     who has a volume mounted: a count for each mount ID
+//   staging/<id>/               being made; nothing here was ever promised
+//   trash/<kind>-<id>           waiting for the deleter (volume/trash.hpp)
+class Pool {
+ public:
+  explicit Pool(fs::path root);
+
+  fs::path const& root() const { return root_; }
+  int descriptor() const { return descriptor_.get(); }  // for relative paths
+
+  fs::path empty() const { return root_ / "empty"; }
+  fs::path layers() const { return root_ / "layers"; }
+  fs::path layer(std::string const& id) const { return layers() / id; }
+  fs::path tree(std::string const& layer_id) const { return layer(layer_id) / "fs"; }
+  fs::path volumes() const { return root_ / "volumes"; }
+  fs::path volume(std::string const& name) const { return volumes() / name; }
+  fs::path clones() const { return root_ / "clones" / boot_; }
+  fs::path clone(std::string const& id) const { return clones() / id; }
+  fs::path mounts() const { return root_ / "mounts" / boot_; }
+  fs::path staging() const { return root_ / "staging"; }
+  fs::path trash() const { return root_ / "trash"; }
+  std::string const& boot() const { return boot_; }
+
+  // `path`, which lies in the pool, relative to root().
+  std::string relative(fs::path const& path) const;
+
+ private:
+  fs::path root_;
+  std::string boot_;
+  sys::Fd descriptor_;
+  sys::Fd lock_;
+};
+
+}  // namespace snapclone::clone

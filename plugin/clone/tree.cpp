@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clone/tree.hpp"
+
+#include "sys/error.hpp"
+#include "sys/host.hpp"
+
+#include <memory>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace snapclone::clone {
+namespace {
+
+constexpr std::string_view kOverlayPrefix = "trusted.overlay.";
+
+std::map<std::string, std::string> read_xattrs(int fd, std::string const& path) {
+  std::vector<char> names(65536);  // XATTR_LIST_MAX
+  ssize_t length = flistxattr(fd, names.data(), names.size());
+  if (length < 0 && errno == ENOTSUP) return {};
+  if (length < 0) sys::fail("list the extended attributes of", path);
+  std::map<std::string, std::string> xattrs;
+  std::vector<char> value(65536);  // XATTR_SIZE_MAX
+  for (char const* name = names.data(); name < names.data() + length;) {
+    std::string key = name;
+    name += key.size() + 1;
+    if (key.rfind(kOverlayPrefix, 0) == 0) continue;
+    ssize_t size = fgetxattr(fd, key.c_str(), value.data(), value.size());
+    if (size < 0 && errno == ENODATA) continue;
+    if (size < 0) sys::fail("read the extended attribute " + key + " of", path);
+    xattrs[key] = std::string(value.data(), static_cast<std::size_t>(size));
+  }
+  return xattrs;
+}
+
+// A directory below `parent`, reached without following a link or crossing a mount. glibc has no
+// wrapper for openat2(2), Linux 5.6.
+sys::Fd open_below(int parent, char const* name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+  return sys::Fd(static_cast<int>(syscall(SYS_openat2, parent, name, &how, sizeof how)));
+}
+
+struct OpenDir {
+  std::unique_ptr<DIR, int (*)(DIR*)> stream{nullptr, closedir};
+  std::string name;
+};
+
+// A container chooses how deep its tree is, and each level costs a descriptor: what lies deeper
+// than this is moved up to the top first.
+constexpr std::size_t kDeepest = 64;
+
+void move_up(int from, std::string const& name, int top) {
+  std::string moved = "deep-" + sys::random_id();
+  if (renameat2(from, name.c_str(), top, moved.c_str(), RENAME_NOREPLACE) != 0) {
+    sys::fail("move up directory", name);
+  }
+}
+
+OpenDir opened(sys::Fd fd, std::string name) {
+  OpenDir dir;
+  dir.stream.reset(fdopendir(fd.get()));
+  if (!dir.stream) sys::fail("list directory", name);
+  fd.release();
+  dir.name = std::move(name);
+  return dir;
+}
+
+}  // namespace
+
+RootAttributes read_root(fs::path const& directory) {
+  sys::Fd fd = sys::open_dir(directory);
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) sys::fail("look at", directory.string());
+  return {status.st_mode & 07777U, status.st_uid,
+          status.st_gid,           status.st_mtim.tv_sec,
+          status.st_mtim.tv_nsec,  read_xattrs(fd.get(), directory.string())};
+}
+
+void write_root(fs::path const& directory, RootAttributes const& attributes) {
+  std::string path = directory.string();
+  sys::Fd fd = sys::open_dir(directory);
+  if (fchown(fd.get(), attributes.uid, attributes.gid) != 0) sys::fail("change owner of", path);
+  if (fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);
+  for (auto const& [key, value] : read_xattrs(fd.get(), path)) {
+    if (attributes.xattrs.count(key) != 0) continue;
+    if (fremovexattr(fd.get(), key.c_str()) != 0) {
+      sys::fail("remove the extended attribute " + key + " of", path);
+    }
+  }
+  for (auto const& [key, value] : attributes.xattrs) {
+    if (fsetxattr(fd.get(), key.c_str(), value.data(), value.size(), 0) != 0) {
+      sys::fail("set the extended attribute " + key + " of", path);
+    }
+  }
+  // After the ACLs, which may have changed the mode's group bits; times last of all.
+  if (fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);
+  timespec time{attributes.mtime_s, attributes.mtime_ns};
+  timespec const times[] = {time, time};
+  if (futimens(fd.get(), times) != 0) sys::fail("set the times of", path);
+}
+
+void remove_tree(fs::path const& root, std::function<void()> const& pace) {
+  if (!sys::exists(root)) return;
+  sys::Fd parent = sys::open_dir(root.parent_path());
+  std::string top = root.filename().string();
+  sys::Fd fd = open_below(parent.get(), top.c_str());
+  if (fd.get() < 0) sys::fail("open directory", root.string());
+
+  std::vector<OpenDir> path;
+  path.push_back(opened(std::move(fd), root.string()));
+  while (!path.empty()) {
+    DIR* stream = path.back().stream.get();
+    errno = 0;
+    dirent const* entry = readdir(stream);
+    if (entry == nullptr) {
+      if (errno != 0) sys::fail("list directory", path.back().name);
+      std::string done = path.size() == 1 ? top : path.back().name;
+      int above = path.size() == 1 ? parent.get() : dirfd(path[path.size() - 2].stream.get());
+      if (unlinkat(above, done.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
+        path.pop_back();
+      } else if (errno == ENOTEMPTY && path.size() == 1) {
+        rewinddir(stream);  // directories were moved up here meanwhile
+      } else {
+        sys::fail("remove directory", done + " in " + root.string());
+      }
+      continue;
+    }
+    std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    pace();
+    if (unlinkat(dirfd(stream), name.c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR) sys::fail("remove", name + " in " + root.string());
+    if (path.size() == kDeepest) {
+      move_up(dirfd(stream), name, dirfd(path.front().stream.get()));
+      continue;
+    }
+    sys::Fd below = open_below(dirfd(stream), name.c_str());
+    if (below.get() < 0) sys::fail("open directory", name + " in " + root.string());
+    path.push_back(opened(std::move(below), name));
+  }
+}
+
+}  // namespace snapclone::clone

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/error.hpp"
+
+#include <system_error>
+
+namespace snapclone::sys {
+
+Error::Error(std::string const& step, std::string const& path, int code)
+    : std::runtime_error("cannot " + step + " " + path + ": " + errno_text(code)), code_(code) {}
+
+std::string errno_text(int code) { return std::generic_category().message(code); }
+
+}  // namespace snapclone::sys

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/file.hpp"
+
+#include "sys/error.hpp"
+
+#include <memory>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace snapclone::sys {
+namespace {
+
+constexpr std::size_t kLargestRecord = 1U << 20U;
+
+void write_all(int fd, std::string_view content, fs::path const& path) {
+  while (!content.empty()) {
+    ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", path.string());
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Fd::~Fd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Fd open_dir(fs::path const& path) {
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0) fail("open directory", path.string());
+  return fd;
+}
+
+void make_dir(fs::path const& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) != 0) fail("make directory", path.string());
+}
+
+bool ensure_dir(fs::path const& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) == 0) return true;
+  if (errno != EEXIST) fail("make directory", path.string());
+  open_dir(path);
+  return false;
+}
+
+bool exists(fs::path const& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT && errno != ENOTDIR) fail("look at", path.string());
+  return false;
+}
+
+std::vector<std::string> list_dir(fs::path const& path) {
+  Fd fd = open_dir(path);
+  std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd.get()), closedir);
+  if (!dir) fail("list directory", path.string());
+  fd.release();
+  std::vector<std::string> names;
+  errno = 0;
+  while (dirent const* entry = readdir(dir.get())) {
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) fail("list directory", path.string());
+  return names;
+}
+
+std::string read_file(fs::path const& path) {
+  Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0) fail("open", path.string());
+  std::string content;
+  char buffer[4096];
+  for (;;) {
+    ssize_t got = read(fd.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read", path.string());
+    if (got == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(got));
+    if (content.size() > kLargestRecord) throw Error("read", path.string(), EFBIG);
+  }
+}
+
+void write_file(fs::path const& path, std::string_view content, Durability durability) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd.get() < 0) fail("create", temporary.string());
+  write_all(fd.get(), content, temporary);
+  if (durability == Durability::power && fsync(fd.get()) != 0) fail("sync", temporary.string());
+  if (rename(temporary.c_str(), path.c_str()) != 0) fail("replace", path.string());
+}
+
+void remove_file(fs::path const& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) fail("remove", path.string());
+}
+
+void sync_dir(fs::path const& path) {
+  if (fsync(open_dir(path).get()) != 0) fail("sync directory", path.string());
+}
+
+void sync_filesystem(fs::path const& path) {
+  if (syncfs(open_dir(path).get()) != 0) fail("sync the file system of", path.string());
+}
+
+void rename_new(fs::path const& from, fs::path const& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+    fail("move " + from.string() + " to", to.string());
+  }
+}
+
+}  // namespace snapclone::sys

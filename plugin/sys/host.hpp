@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace snapclone::sys {
+
+// The kernel's random ID of this boot (/proc/sys/kernel/random/boot_id). What is keyed by it
+// cannot be in use after a reboot.
+std::string boot_id();
+
+// Eight characters out of a-z and 2-7, from the kernel's random source: 40 bits.
+std::string random_id();
+
+// Now, UTC, RFC 3339 with nanoseconds: "2026-01-31T12:00:00.123456789Z". Sorts as text.
+std::string now_rfc3339();
+
+}  // namespace snapclone::sys

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+// One line per event, safe from every thread. Information goes to stdout and warnings and errors
+// to stderr, because the engine logs a plugin's two streams at those levels and adds the time.
+namespace snapclone::sys {
+
+// False if the name is none of debug, info, warning, error.
+bool set_log_level(std::string_view name);
+
+void log_debug(std::string_view line);
+void log_info(std::string_view line);
+void log_warning(std::string_view line);
+void log_error(std::string_view line);
+void flush_log();
+
+}  // namespace snapclone::sys

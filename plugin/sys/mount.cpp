@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/mount.hpp"
+
+#include "sys/error.hpp"
+
+#include <sstream>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace snapclone::sys {
+namespace {
+
+constexpr std::size_t kMountDataLimit = 4096;  // PAGE_SIZE, including the closing NUL
+
+// Gives the calling thread a working directory of its own (once), and sets it.
+void enter(int directory) {
+  thread_local bool const unshared = unshare(CLONE_FS) == 0;
+  if (!unshared) fail("unshare the working directory of", "a thread");
+  if (fchdir(directory) != 0) fail("change to", "the pool");
+}
+
+std::string joined(std::vector<std::string> const& parts) {
+  std::string all;
+  for (auto const& part : parts) all += (all.empty() ? "" : ":") + part;
+  return all;
+}
+
+dev_t device_of(fs::path const& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return 0;
+    fail("look at", path.string());
+  }
+  return status.st_dev;
+}
+
+}  // namespace
+
+bool is_mounted(fs::path const& directory) {
+  dev_t device = device_of(directory);
+  return device != 0 && device != device_of(directory.parent_path());
+}
+
+void mount_overlay(Overlay const& overlay, fs::path const& target) {
+  std::string data = "lowerdir=" + joined(overlay.lower) + ",upperdir=" + overlay.upper +
+                     ",workdir=" + overlay.work + "," + overlay.options;
+  if (data.size() >= kMountDataLimit) {
+    throw std::runtime_error("cannot mount " + target.string() + ": its " +
+                             std::to_string(overlay.lower.size()) +
+                             " layers need more mount options than the kernel takes");
+  }
+  enter(overlay.base);
+  unsigned long flags = overlay.read_only ? MS_RDONLY : 0;
+  if (mount(overlay.source.c_str(), target.c_str(), "overlay", flags, data.c_str()) != 0) {
+    fail("mount an overlay on", target.string());
+  }
+}
+
+int try_overlay(Overlay const& overlay) {
+  enter(overlay.base);
+  Fd context(fsopen("overlay", FSOPEN_CLOEXEC));
+  if (context.get() < 0) return errno;
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"lowerdir", joined(overlay.lower)}, {"upperdir", overlay.upper}, {"workdir", overlay.work}};
+  std::istringstream options(overlay.options);
+  for (std::string option; std::getline(options, option, ',');) {
+    auto equals = option.find('=');
+    settings.emplace_back(option.substr(0, equals), option.substr(equals + 1));
+  }
+  for (auto const& [key, value] : settings) {
+    if (fsconfig(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0) != 0) {
+      return errno;
+    }
+  }
+  return fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 ? 0 : errno;
+}
+
+void mount_tmpfs(fs::path const& target, std::string const& options) {
+  if (mount("snapclone", target.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0) {
+    fail("mount a tmpfs on", target.string());
+  }
+}
+
+void unmount(fs::path const& target) {
+  if (umount2(target.c_str(), UMOUNT_NOFOLLOW) == 0) return;
+  if (errno == EBUSY && umount2(target.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) return;
+  fail("unmount", target.string());
+}
+
+}  // namespace snapclone::sys

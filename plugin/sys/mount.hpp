@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sys/file.hpp"
+
+#include <string>
+#include <vector>
+
+// Mounting and asking about mounts, in this process's mount namespace. Everything throws
+// sys::Error; every function may be called from any thread.
+namespace snapclone::sys {
+
+// Whether something with a device number of its own is mounted on the directory. True for every
+// overlay and tmpfs; a bind mount within one file system is not seen.
+bool is_mounted(fs::path const& directory);
+
+// One overlay. The paths of layers are relative to `base` (a directory's descriptor), which keeps
+// the option string short and free of the characters overlayfs takes for separators; `target` is
+// absolute.
+struct Overlay {
+  int base = -1;
+  std::string source;              // what `df` shows as the file system's name
+  std::vector<std::string> lower;  // topmost first
+  std::string upper;
+  std::string work;
+  std::string options;  // further ones, comma separated
+  bool read_only = false;
+};
+
+// Throws if the options do not fit into the page that mount(2) takes: the kernel would cut the
+// string silently and might mount the wrong layers.
+void mount_overlay(Overlay const& overlay, fs::path const& target);
+
+// Makes an overlay and closes it at once, without attaching it anywhere. Returns 0 or errno.
+int try_overlay(Overlay const& overlay);
+
+void mount_tmpfs(fs::path const& target, std::string const& options);
+
+// Unmounts. What is busy is detached instead: it goes when its last user does.
+void unmount(fs::path const& target);
+
+}  // namespace snapclone::sys

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/pool.hpp"
+#include "volume/policy.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What is written about volumes, clones and mounts: JSON text, one object a file, pure functions.
+// A decoder throws std::runtime_error that says what is wrong with the text; members it does not
+// know are ignored, so that an older version reads what a newer minor one wrote.
+namespace snapclone::volume {
+
+using clone::Stack;
+
+enum class Kind { volume, snapshot };
+std::string_view name_of(Kind kind);
+
+// volumes/<name>/volume.json:
+//   {"record": 1, "name": "seed", "kind": "snapshot", "stack": ["kq3…", …], "upper": "…" (volumes),
+//    "options": {what Create was given}, "target": "/data" (if any), "access": "ro" (if so),
+//    "lineage": ["db", …] (what it was made of, nearest first), "created": "2026-01-31T…Z"}
+//
+// A layer is the upper of at most one volume, and then in no stack: sealing first gives the volume
+// a new upper, durably, and names the old one in a snapshot afterwards. So whatever record is lost
+// or unreadable, no layer that a stack names is ever written.
+struct Record {
+  std::string name;
+  Kind kind = Kind::volume;
+  Stack stack;
+  std::string upper;
+  RawOptions options;
+  std::optional<std::string> target;
+  bool read_only = false;
+  std::vector<std::string> lineage;
+  std::string created;
+};
+
+std::string encode(Record const& record);
+Record decode_record(std::string_view text);
+
+// clones/<boot id>/<clone id>/clone.json, replaced at every change of the count, never synced:
+//   {"record": 1, "volume": "seed", "mount": "<mount ID>", "stack": […], "since": "…", "count": 1}
+// It pins its stack as long as the directory exists, in trash/ as well.
+struct CloneRecord {
+  std::string id;  // the directory's name
+  std::string volume;
+  std::string mount_id;
+  Stack stack;
+  std::string since;
+  unsigned count = 0;
+};
+
+std::string encode(CloneRecord const& record);
+CloneRecord decode_clone(std::string_view text);
+
+// mounts/<boot id>/<volume name>: {"record": 1, "counts": {"<mount ID>": 2, …}}, never synced.
+using MountCounts = std::map<std::string, unsigned>;
+
+std::string encode(MountCounts const& counts);
+MountCounts decode_counts(std::string_view text);
+
+}  // namespace snapclone::volume

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume/recovery.hpp"
+
+#include "sys/error.hpp"
+#include "sys/log.hpp"
+#include "sys/mount.hpp"
+
+#include <set>
+
+namespace snapclone::volume {
+namespace {
+
+// Stands for mounts that a damaged count file may have named: the volume has to be proven free.
+constexpr char kUnknownMount[] = "unknown";
+
+void drop_other_boots(Pool const& pool, Trash& trash) {
+  for (auto const& current : {pool.clones(), pool.mounts()}) {
+    fs::path parent = current.parent_path();
+    for (auto const& boot : sys::list_dir(parent)) {
+      if (boot != pool.boot()) trash.put(parent / boot, TrashKind::boot);
+    }
+  }
+}
+
+// Returns the ids of the clones that stay mounted.
+std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points,
+                                     Catalogue& catalogue, Mounts& mounts, Trash& trash) {
+  std::set<std::string> kept;
+  for (auto const& id : sys::list_dir(pool.clones())) {
+    fs::path record = pool.clone(id) / "clone.json";
+    if (!sys::exists(record)) {  // it had not got as far as a mount
+      trash.put(pool.clone(id), TrashKind::other);
+      continue;
+    }
+    CloneRecord clone;
+    try {
+      clone = decode_clone(sys::read_file(record));
+    } catch (std::exception const& error) {
+      catalogue.never_sweep();
+      kept.insert(id);
+      sys::log_error("the clone " + id + " is left as it is: its record " + record.string() +
+                     " cannot be used: " + error.what());
+      continue;
+    }
+    clone.id = id;
+    if (clone.count > 0 && sys::is_mounted(points.clone(id))) {
+      catalogue.adopt_clone(clone);
+      kept.insert(id);
+    } else {
+      mounts.discard(clone);
+    }
+  }
+  return kept;
+}
+
+void recover_counts(Pool const& pool, Catalogue& catalogue) {
+  for (auto const& name : sys::list_dir(pool.mounts())) {
+    fs::path path = pool.mounts() / name;
+    if (!catalogue.find(name)) {  // a removed volume's, or a temporary file
+      sys::remove_file(path);
+      continue;
+    }
+    try {
+      catalogue.set_counts(name, decode_counts(sys::read_file(path)));
+    } catch (std::exception const& error) {
+      catalogue.set_counts(name, {{kUnknownMount, 1}});
+      sys::log_warning("the mount counts of volume \"" + name +
+                       "\" cannot be used: " + error.what());
+    }
+  }
+}
+
+void clear_mount_points(MountPoints const& points, Catalogue const& catalogue,
+                        std::set<std::string> const& kept_clones) {
+  for (auto const& id : sys::list_dir(points.clones())) {
+    if (kept_clones.count(id) == 0) clear_mount_point(points.clone(id));
+  }
+  for (auto const& name : sys::list_dir(points.volumes())) {
+    if (catalogue.counts(name).empty()) clear_mount_point(points.volume(name));
+  }
+}
+
+}  // namespace
+
+void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, Mounts& mounts,
+             Trash& trash) {
+  drop_other_boots(pool, trash);
+  for (auto const& name : sys::list_dir(pool.staging())) {
+    trash.put(pool.staging() / name, TrashKind::other);
+  }
+  catalogue.load();
+  auto kept = recover_clones(pool, points, catalogue, mounts, trash);
+  recover_counts(pool, catalogue);
+  clear_mount_points(points, catalogue, kept);
+  sys::log_info("recovered " + counted(catalogue.all().size(), "volume") + " and snapshots, " +
+                counted(kept.size(), "live clone"));
+}
+
+}  // namespace snapclone::volume

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/backend.hpp"
+#include "volume/catalogue.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+namespace snapclone::volume {
+
+// What an entry of trash/ is, the first part of its name.
+//   clone   a clone's directory; its record pins its stack until it is gone
+//   layer   a layer that nothing needs
+//   boot    clones of another boot: nobody can be using them
+//   other   records, scratch directories, what was being made when the process ended
+enum class TrashKind { clone, layer, boot, other };
+
+// The only code that deletes trees, on a thread of its own at low priority. A tree that may be
+// mounted anywhere (a container can outlive the plugin's mounts) is asked about first and kept, and
+// asked about again later, as long as it is in use or the question fails. Deleting never crosses
+// a mount. Safe from every thread.
+class Trash {
+ public:
+  Trash(Pool const& pool, clone::Backend& backend, Catalogue& catalogue);
+  Trash(Trash const&) = delete;
+  Trash& operator=(Trash const&) = delete;
+  ~Trash();  // ends the thread; what is left is deleted after the next start
+
+  // Queues everything in trash/ and starts the thread. What is put before waits until then.
+  void start();
+
+  // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error.
+  void put(fs::path const& tree, TrashKind kind);
+
+  // Queues an entry that lies in trash/ already.
+  void queue(fs::path const& entry);
+
+  // Looks for layers that nothing needs any more, soon.
+  void sweep();
+
+  // Until the queue is empty but for what is in use. For tests.
+  void wait();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Item {
+    fs::path path;
+    TrashKind kind;
+    Catalogue::Pin pin;
+    Clock::time_point when;
+  };
+
+  Item item(fs::path const& entry);
+  void run();
+  bool remove(Item& item);
+  void sweep_now();
+
+  Pool const& pool_;
+  clone::Backend& backend_;
+  Catalogue& catalogue_;
+
+  std::set<std::string> complained_;  // the thread's own: what was logged once already
+
+  std::mutex mutex_;  // guards all below but the thread
+  std::condition_variable changed_;
+  std::deque<Item> items_;
+  bool sweep_wanted_ = true;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace snapclone::volume

@@ -1,0 +1,24 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sends the plugin one request, as the engine would: ask.py SOCKET METHOD [BODY]; fails if the answer is an error."""
+import http.client
+import socket
+import sys
+
+
+class Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.host)
+
+
+def main():
+    connection = Connection(sys.argv[1])
+    connection.request("POST", f"/VolumeDriver.{sys.argv[2]}", sys.argv[3] if len(sys.argv) > 3 else "", {"Host": ""})
+    answer = connection.getresponse()
+    print(answer.read().decode())
+    return 0 if answer.status == 200 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

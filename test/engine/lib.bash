@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every test file loads. A test begins in an empty directory of its own, on an engine without containers and
+# volumes, and may leave both behind: the teardown removes them and proves that nothing else is left.
+
+PATH=$BATS_TEST_DIRNAME:$PATH  # the tools beside this file
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  log_start=$(wc -l <"$ENGINE/log")
+}
+
+teardown() { finish; }
+
+finish() {
+  local failed=0
+  [[ -n ${BATS_TEST_COMPLETED:-} ]] || failed=1
+  clean_up || failed=1
+  [[ $failed -eq 0 ]] || show_log
+  return "$failed"
+}
+
+clean_up() {
+  local names
+  names=$(docker ps -aq)
+  # shellcheck disable=SC2086 # one word each
+  [[ -z $names ]] || docker rm -fv $names >/dev/null
+  nothing_left || return
+  names=$(docker volume ls -q)
+  # shellcheck disable=SC2086
+  [[ -z $names ]] || docker volume rm $names >/dev/null || return
+  nothing_left
+}
+
+# Nothing of the pool but what its records name: asked when no container is there any more.
+nothing_left() {
+  eventually no_leftovers && return
+  echo "left behind:"
+  leftovers.py "$PLUGIN_DATA"
+  return 1
+}
+
+no_leftovers() { [[ -z $(leftovers.py "$PLUGIN_DATA") ]]; }
+
+show_log() {
+  echo "the plugin's log, and the engine's errors:"
+  tail -n "+$((log_start + 1))" "$ENGINE/log" | grep -E 'plugin=|level=error' | tail -n 40
+}
+
+# Repeats "$@" until it succeeds. The limit is generous: only a failure waits for it.
+eventually() {
+  local end=$((SECONDS + 30))
+  until "$@"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.1
+  done
+}
+
+# volume NAME [OPTION...]
+volume() { docker volume create -d snapclone "${@:2}" "$1" >/dev/null; }
+
+# snapshot SOURCE NAME [OPTION...]
+snapshot() { volume "$2" -o "snapshot-of=$1" "${@:3}"; }
+
+# clone_of SOURCE NAME
+clone_of() { volume "$2" -o "clone-of=$1"; }
+
+# run_in VOLUME SCRIPT: a container of one command, with the volume as its /data and working directory
+run_in() { docker run --rm --network none -v "$1:/data" test-image sh -c "cd /data && $2"; }
+
+# start CONTAINER [OPTION...]: a container that waits, with docker run's options
+start() { docker run -d --network none --name "$1" "${@:2}" test-image >/dev/null; }
+
+# inside CONTAINER SCRIPT
+inside() { docker exec "$1" sh -c "$2"; }
+
+end() { docker rm -fv "$@" >/dev/null; }
+
+# at CONTAINER [PATH]: that directory as the container sees it, for tools on the host
+at() { echo "/proc/$(docker inspect -f '{{.State.Pid}}' "$1")/root${2:-/data}"; }
+
+# manifest CONTAINER [PATH]: everything the container sees there
+manifest() { manifest.py "$(at "$@")"; }
+
+# content VOLUME: the manifest of a volume, or of a new clone of a snapshot
+content() {
+  start reader -v "$1:/data"
+  manifest reader
+  end reader
+}
+
+# Makes the volume "$1" with one of everything a file system can hold.
+tree_in() {
+  volume "$1"
+  start filler -v "$1:/data"
+  make_tree.py "$(at filler)"
+  end filler
+}
+
+# record VOLUME FIELD: from the record the plugin keeps, as JSON
+record() {
+  /usr/bin/python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1])).get(sys.argv[2])))' \
+    "$PLUGIN_DATA/pool/volumes/$1/volume.json" "$2"
+}
+
+# layers VOLUME: the manifests of its sealed layers, which nothing may ever change
+layers() {
+  local id
+  for id in $(record "$1" stack | tr -d '[],"'); do
+    manifest.py "$PLUGIN_DATA/pool/layers/$id/fs"
+  done
+}
+
+# status VOLUME FIELD: from docker volume inspect
+status() { docker volume inspect -f "{{json .Status.$2}}" "$1"; }
+
+# prints TEXT COMMAND...: the command succeeds with that output
+prints() {
+  local expected=$1 got
+  shift
+  if ! got=$("$@"); then
+    echo "failed:   $*"
+    return 1
+  fi
+  [[ $got != "$expected" ]] || return 0
+  printf 'command:  %s\nexpected: %q\ngot:      %q\n' "$*" "$expected" "$got"
+  return 1
+}
+
+# refused SENTENCE COMMAND...: the command fails and says so
+refused() {
+  local sentence=$1
+  shift
+  if "$@" >out 2>&1; then
+    echo "was not refused: $*"
+    return 1
+  fi
+  grep -qF -- "$sentence" out && return
+  echo "expected: $sentence"
+  echo "got:      $(cat out)"
+  return 1
+}
+
+# ask METHOD JSON: a request to the plugin itself, for what the engine never passes on
+ask() {
+  ask.py "/run/docker/plugins/$PLUGIN_ID/snapclone.sock" "$@"
+}
+
+no_volumes_but() { diff <(printf '%s\n' "$@" | sort) <(docker volume ls -q | sort); }

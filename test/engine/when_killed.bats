@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+# The plugin or the engine ends without a word, or is told to go while containers run. Named to be the last file.
+
+load lib
+
+engine() { "$BATS_TEST_DIRNAME/../../scripts/private-engine" "$1" "$ENGINE"; }
+
+teardown() {
+  docker version >/dev/null 2>&1 || engine restart
+  is_enabled || docker plugin enable snapclone
+  eventually plugin_answers
+  finish
+}
+
+is_enabled() { [[ $(docker plugin inspect -f '{{.Enabled}}' snapclone) == true ]]; }
+
+# The process in the plugin's container, by its control group.
+plugin_process() {
+  local pid
+  for pid in $(pgrep -x snapclone); do
+    grep -qsF "$PLUGIN_ID" "/proc/$pid/cgroup" && echo "$pid" && return
+  done
+  return 1
+}
+
+kill_plugin() {
+  local pid
+  pid=$(plugin_process)
+  kill -KILL "$pid"
+  eventually plugin_is_not "$pid"
+  eventually plugin_answers
+}
+
+plugin_is_not() {
+  local pid
+  pid=$(plugin_process) && [[ $pid != "$1" ]]
+}
+
+plugin_answers() { ask Capabilities '{}' >/dev/null 2>&1; }
+
+kill_engine() {
+  engine kill
+  engine restart
+  eventually is_enabled
+  eventually plugin_answers
+}
+
+disable_and_enable() {
+  docker plugin disable -f snapclone
+  docker plugin enable snapclone
+  eventually plugin_answers
+}
+
+seed() {
+  volume db
+  run_in db 'echo original >file; mkdir dir; echo inner >dir/inner'
+  snapshot db seed
+}
+
+# A container with a clone it has written to, and a volume.
+busy_container() {
+  seed
+  volume work
+  start box -v seed:/data -v work:/work
+  inside box 'echo changed >/data/file; rm /data/dir/inner; echo kept >/work/kept'
+}
+
+is_unharmed() {
+  prints $'changed\nkept' inside box 'cat /data/file /work/kept; ls /data/dir'
+  inside box 'echo more >/data/more; echo more >>/work/kept; sync'
+  prints $'more\nmore' inside box 'cat /data/more; tail -n 1 /work/kept'
+}
+
+@test "killing the plugin does not harm running containers" {
+  busy_container
+  kill_plugin
+  is_unharmed
+  docker cp box:/data/file got
+  prints changed cat got
+  is_unharmed
+}
+
+@test "after the plugin was killed a clone goes with its container" {
+  busy_container
+  kill_plugin
+  end box
+  eventually no_leftovers
+  prints $'original\ninner' run_in seed 'cat file dir/inner'
+  prints kept run_in work 'cat kept'
+}
+
+@test "after the plugin was killed new containers get pristine clones beside the old" {
+  busy_container
+  kill_plugin
+  prints $'original\ninner' run_in seed 'cat file dir/inner'
+  prints 1 status seed clones
+  is_unharmed
+}
+
+@test "after the plugin was killed a mounted volume cannot be made into a snapshot until its container ends" {
+  busy_container
+  kill_plugin
+  refused 'volume "work" is in use by 1 mount' snapshot work frozen
+  docker stop box
+  snapshot work frozen
+  prints kept run_in frozen 'cat kept'
+}
+
+@test "after the plugin was killed volumes and snapshots are what they were" {
+  tree_in db
+  snapshot db seed
+  clone_of seed dev
+  content dev >before
+  kill_plugin
+  content seed | diff before -
+  content dev | diff before -
+  content db | diff before -
+}
+
+@test "killing the plugin again and again while containers come and go does not harm a snapshot" {
+  local i runs=()
+  tree_in db
+  snapshot db seed
+  content seed >before
+  start box -v seed:/data
+  inside box 'echo changed >/data/greeting'
+  for i in {1..6}; do
+    (run_in seed 'cat greeting; echo changed >greeting' >"run$i" 2>&1 || true) &
+    runs+=($!)
+    ((i % 2)) || kill_plugin
+  done
+  for i in "${runs[@]}"; do wait "$i"; done
+  # A start may fail, with an error; one that worked has seen the snapshot.
+  for i in {1..6}; do grep -qE '^hello$|^docker: ' "run$i"; done
+  prints changed inside box 'cat /data/greeting'
+  content seed | diff before -
+  # What the engine lost track of is known to be unused only after this.
+  end box
+  disable_and_enable
+  eventually no_leftovers
+}
+
+@test "killing the engine harms no snapshot and no volume, and leaves no clone" {
+  tree_in db
+  snapshot db seed
+  content seed >before
+  volume work
+  start box -v seed:/data -v work:/work
+  inside box 'echo changed >/data/greeting; echo kept >/work/kept; sync'
+  kill_engine
+  eventually no_leftovers
+  content seed | diff before -
+  content db | diff before -
+  prints kept run_in work 'cat kept'
+  prints 0 status seed clones
+  snapshot work frozen
+  prints kept run_in frozen 'cat kept'
+}
+
+@test "a container started again after the engine was killed finds the snapshot pristine" {
+  busy_container
+  kill_engine
+  docker start box
+  prints $'original\ninner\nkept' inside box 'cat /data/file /data/dir/inner /work/kept'
+  docker stop box
+  eventually no_leftovers
+}
+
+@test "a container removed after the engine was killed leaves nothing" {
+  busy_container
+  kill_engine
+  end box
+  eventually no_leftovers
+}
+
+@test "a container with --restart=always comes back pristine after the engine was killed" {
+  seed
+  start box --restart=always -v seed:/data
+  inside box 'echo changed >/data/file'
+  kill_engine
+  eventually inside box true
+  prints original inside box 'cat /data/file'
+  inside box 'echo changed >/data/file'
+}
+
+@test "restarting the engine keeps volumes and snapshots and leaves no clone" {
+  tree_in db
+  snapshot db seed -o access=ro
+  content seed >before
+  start box -v seed:/data
+  engine restart
+  eventually is_enabled
+  eventually plugin_answers
+  eventually no_leftovers
+  no_volumes_but db seed
+  content seed | diff before -
+  content db | diff before -
+}
+
+@test "disabling the plugin by force leaves a running container its clone, until it ends" {
+  busy_container
+  docker plugin disable -f snapclone
+  is_unharmed
+  docker plugin enable snapclone
+  eventually plugin_answers
+  is_unharmed
+  prints $'original\ninner' run_in seed 'cat file dir/inner'
+  sleep 6 # the plugin looks every 5 s whether it can delete the clone
+  is_unharmed
+  end box
+  eventually no_leftovers
+}
+
+@test "a volume held since before the plugin was disabled is neither mounted nor made into a snapshot" {
+  busy_container
+  disable_and_enable
+  refused "stop the container" run_in work 'echo other >kept'
+  refused 'volume "work" is' snapshot work frozen
+  is_unharmed
+  end box
+  prints $'kept\nmore' run_in work 'cat kept'
+  snapshot work frozen
+  prints $'kept\nmore' run_in frozen 'cat kept'
+}
+
+@test "disabling and enabling the plugin keeps volumes and snapshots" {
+  tree_in db
+  snapshot db seed
+  content seed >before
+  disable_and_enable
+  no_volumes_but db seed
+  content seed | diff before -
+  content db | diff before -
+}
+
+@test "a container does not start while the plugin is disabled, and does after" {
+  seed
+  docker plugin disable -f snapclone
+  refused "found but disabled" docker run --rm --network none -v seed:/data test-image true
+  docker plugin enable snapclone
+  eventually plugin_answers
+  prints original run_in seed 'cat file'
+}
