@@ -199,8 +199,9 @@ asio::awaitable<bool> Server::Core::Session::answer(Parser::value_type request) 
   Response response = make_response(status, request.version(), keep_alive, std::move(reply.body));
   // Writing to a unix socket fails if the peer has gone, not if it has only finished sending.
   bool const delivered = co_await write(std::move(response));
-  if (!delivered && reply.undelivered) reply.undelivered();
-  co_return delivered&& keep_alive;
+  if (delivered) co_return keep_alive;
+  if (reply.undelivered) reply.undelivered();
+  co_return false;
 }
 
 asio::awaitable<void> Server::Core::Session::refuse(beast::error_code unreadable) {
@@ -287,7 +288,7 @@ asio::awaitable<void> Server::Core::accept_all() {
       pause.expires_after(std::chrono::milliseconds(100));  // most likely out of descriptors
       co_await pause.async_wait(awaited);
     }
-    failed = bool(error);
+    failed = error.failed();
   }
 }
 

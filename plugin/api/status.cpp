@@ -37,7 +37,7 @@ json::object status_of(volume::Volume const& volume, std::string const& backend,
     status["mounts"] = mounts;
     return status;
   }
-  status["live clones"] = clones.size();
+  status["clones"] = clones.size();
   std::sort(clones.begin(), clones.end(),
             [](auto const& a, auto const& b) { return a.since > b.since; });
   if (clones.size() > kShownClones) clones.resize(kShownClones);
@@ -45,7 +45,7 @@ json::object status_of(volume::Volume const& volume, std::string const& backend,
   for (auto const& clone : clones) {
     newest.push_back(json::object{{"mount", clone.mount_id}, {"since", clone.since}});
   }
-  status["newest clones"] = std::move(newest);
+  status["newest_clones"] = std::move(newest);
   return status;
 }
 

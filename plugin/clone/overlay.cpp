@@ -97,7 +97,9 @@ void OverlayBackend::try_out(fs::path const& trial, fs::path const& scratch) {
     expect(unlink((scratch / "deleted").c_str()) == 0, "a file of a layer cannot be deleted");
     expect(sys::read_file(scratch / "renamed" / "file") == "changed", "a write is lost");
     expect(sys::read_file(lower / "directory" / "file") == "sealed", "a write reaches the layer");
-    expect(in_use(tree), "a mounted tree is not seen to be in use");
+    expect(in_use(tree),
+           "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
+           "attributes and file handles in the pool's file system");
   }
   expect(!in_use(tree), "a tree that is not mounted is seen as in use");
 }

@@ -9,7 +9,7 @@
 namespace snapclone::sys {
 namespace {
 
-// Passes on what is below (or from) a level, so that one logger feeds both streams.
+// Leaves warnings and errors to the other stream.
 class Informing final : public spdlog::sinks::stdout_sink_mt {
  public:
   void log(spdlog::details::log_msg const& message) override {
@@ -19,10 +19,12 @@ class Informing final : public spdlog::sinks::stdout_sink_mt {
 
 spdlog::logger& logger() {
   static spdlog::logger instance = [] {
+    auto out = std::make_shared<Informing>();
+    out->set_pattern("%v");
     auto err = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     err->set_level(spdlog::level::warn);
-    spdlog::logger made("snapclone", {std::make_shared<Informing>(), std::move(err)});
-    made.set_pattern("%l: %v");
+    err->set_pattern("%l: %v");
+    spdlog::logger made("snapclone", {std::move(out), std::move(err)});
     made.flush_on(spdlog::level::debug);
     return made;
   }();

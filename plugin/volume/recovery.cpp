@@ -92,7 +92,7 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
   recover_counts(pool, catalogue);
   clear_mount_points(points, catalogue, kept);
-  sys::log_info("recovered " + counted(catalogue.all().size(), "volume") + " and snapshots, " +
+  sys::log_info("found " + std::to_string(catalogue.all().size()) + " volumes and snapshots" + ", " +
                 counted(kept.size(), "live clone"));
 }
 

@@ -58,16 +58,6 @@ BOOST_AUTO_TEST_CASE(a_connection_without_a_request_is_silent) {
   BOOST_TEST(on_io([&] { return reports; }) == "");
 }
 
-BOOST_AUTO_TEST_CASE(a_reply_can_come_from_another_thread) {
-  Held held;
-  start(held.handler());
-  Client one = client();
-  one.send(post("/x", ""));
-  Respond const respond = held.next();
-  std::thread([&] { respond({200, "from afar"}); }).join();
-  BOOST_TEST(one.receive().body == "from afar");
-}
-
 BOOST_AUTO_TEST_CASE(a_slow_request_does_not_hold_up_another) {
   Held held;
   start(held.handler());
@@ -80,15 +70,6 @@ BOOST_AUTO_TEST_CASE(a_slow_request_does_not_hold_up_another) {
   BOOST_TEST(quick.receive().body == "quick");
   respond_slow({200, "slow"});
   BOOST_TEST(slow.receive().body == "slow");
-}
-
-BOOST_AUTO_TEST_CASE(a_reply_may_hang_up_instead) {
-  start([](std::string const&, std::string const&, Respond const& respond) {
-    respond({.hang_up = true});
-  });
-  Client one = client();
-  one.send(post("/x", ""));
-  BOOST_TEST(one.is_closed());
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_that_throws_ends_its_connection_only) {

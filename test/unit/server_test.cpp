@@ -6,8 +6,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <sys/resource.h>
-
 using namespace snapclone::api;
 using namespace snapclone::api::test;
 using namespace std::string_literals;
@@ -30,6 +28,25 @@ BOOST_AUTO_TEST_CASE(the_status_is_the_handlers) {
   HttpReply const reply = client().ask(post("/x", ""));
   BOOST_TEST(reply.status == 500U);
   BOOST_TEST(reply.body == "{\"Err\":\"no\"}");
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_can_come_from_another_thread) {
+  Held held;
+  start(held.handler());
+  Client one = client();
+  one.send(post("/x", ""));
+  Respond const respond = held.next();
+  std::thread([&] { respond({200, "from afar"}); }).join();
+  BOOST_TEST(one.receive().body == "from afar");
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_may_hang_up_instead) {
+  start([](std::string const&, std::string const&, Respond const& respond) {
+    respond({.hang_up = true});
+  });
+  Client one = client();
+  one.send(post("/x", ""));
+  BOOST_TEST(one.is_closed());
 }
 
 BOOST_AUTO_TEST_CASE(the_target_reaches_the_handler_unchanged) {
