@@ -7,7 +7,7 @@ JOBS        ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ { n = int($$2 / 1
                  END { print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 
 # A caller's own flags, such as -n or -j, mean this file, and not what CMake makes.
-cmake_build = env -u MAKEFLAGS cmake --build build --parallel $(JOBS) --target
+cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build build --parallel $(JOBS) --target
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:

@@ -227,7 +227,6 @@ asio::awaitable<Reply> Server::Core::Session::ask_handler(std::string target, st
 asio::awaitable<bool> Server::Core::Session::write(Response response) {
   stream_.expires_after(core_->limits.write_time);
   auto const [error, size] = co_await http::async_write(stream_, response, awaited);
-  stream_.expires_never();
   co_return !error;
 }
 

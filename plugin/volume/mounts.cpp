@@ -86,7 +86,7 @@ fs::path Mounts::mount_clone(Record const& record, std::string const& mount_id) 
     discard(clone);  // someone else unmounted it
   }
 
-  check_target(record.name, record.target);
+  check_target(described(record), record.target);
   clone = {};
   clone.id = sys::random_id();
   clone.volume = record.name;
@@ -128,7 +128,7 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   MountCounts counts = catalogue_.counts(record.name);
   if (!counts.empty() && sys::is_mounted(target)) {
     bool nested = counts.count(mount_id) != 0;
-    if (!nested) check_target(record.name, record.target);
+    if (!nested) check_target(described(record), record.target);
     ++counts[mount_id];
     if (nested) {
       catalogue_.set_counts(record.name, counts);
@@ -140,7 +140,7 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
     return target;
   }
 
-  check_target(record.name, record.target);
+  check_target(described(record), record.target);
   // A count of zero on disk proves that the volume is free; a count from before a restart proves
   // nothing.
   if (!counts.empty()) make_idle(record, "start this one again");
@@ -205,7 +205,7 @@ void Mounts::discard(CloneRecord const& clone) {
 void Mounts::make_idle(Record const& record, std::string const& purpose) {
   fs::path target = points_.volume(record.name);
   MountCounts counts = catalogue_.counts(record.name);
-  std::string who = "volume \"" + record.name + "\"";
+  std::string who = described(record);
   if (!counts.empty() && sys::is_mounted(target)) {
     throw Refusal(who + " is in use by " + counted(counts.size(), "mount") +
                   ": stop the containers that use it, then " + purpose);

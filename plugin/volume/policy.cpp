@@ -137,22 +137,18 @@ Verdict judge_target(std::optional<std::string> const& target) {
   return {Target::allowed, cleaned.path};
 }
 
-void check_target(std::string_view volume, std::optional<std::string> const& target) {
-  std::string start =
-      quoted(volume) + " cannot be mounted: its target " + quoted(target.value_or("")) + " ";
-  switch (judge_target(target).verdict) {
-    case Target::allowed:
-      return;
-    case Target::root:
-      throw Refusal(quoted(volume) + " cannot be mounted at the container's root: its target is " +
-                    quoted(*target) + "; make it anew with a directory below / as its target");
-    case Target::relative:
-      throw Refusal(start + "must be absolute, like \"/data\"");
-    case Target::invalid:
-      throw Refusal(start +
-                    "has invalid components: it must not hold a NUL, begin with \"//\" or "
-                    "lead out of \"/\" with \"..\"");
+void check_target(std::string const& what, std::optional<std::string> const& target) {
+  Target verdict = judge_target(target).verdict;
+  if (verdict == Target::allowed) return;
+  if (verdict == Target::root) {
+    throw Refusal(what + " cannot be mounted at the container's root: its target is " +
+                  quoted(*target) + "; make it anew with a directory below / as its target");
   }
+  std::string start = what + " cannot be mounted: its target " + quoted(*target) + " ";
+  if (verdict == Target::relative) throw Refusal(start + "must be absolute, like \"/data\"");
+  throw Refusal(start +
+                "has invalid components: it must not hold a NUL, begin with \"//\" or lead out of "
+                "\"/\" with \"..\"");
 }
 
 }  // namespace snapclone::volume

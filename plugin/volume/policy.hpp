@@ -49,8 +49,8 @@ struct Verdict {
 // would put at "/" is `root`, in whatever spelling. Nothing declared is allowed.
 Verdict judge_target(std::optional<std::string> const& target);
 
-// Throws Refusal, with a sentence that names the volume, unless the target is allowed.
-void check_target(std::string_view volume, std::optional<std::string> const& target);
+// Throws Refusal unless the target is allowed. `what` begins the sentence: snapshot "seed".
+void check_target(std::string const& what, std::optional<std::string> const& target);
 
 // Control characters as \xNN, for sentences about what a user typed.
 std::string shown(std::string_view text);

@@ -85,6 +85,10 @@ std::string printed(json::object const& object) { return json::serialize(object)
 
 std::string_view name_of(Kind kind) { return kind == Kind::snapshot ? "snapshot" : "volume"; }
 
+std::string described(Record const& record) {
+  return std::string(name_of(record.kind)) + " \"" + record.name + "\"";
+}
+
 std::string encode(Record const& record) {
   json::object object;
   object["record"] = kVersion;

@@ -40,6 +40,9 @@ struct Record {
   std::string created;
 };
 
+// For sentences: snapshot "seed".
+std::string described(Record const& record);
+
 std::string encode(Record const& record);
 Record decode_record(std::string_view text);
 

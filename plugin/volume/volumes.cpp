@@ -40,7 +40,7 @@ void Volumes::create(std::string const& name, RawOptions const& raw) {
   if (VolumePtr existing = catalogue_.find(name)) {
     if (!existing->unreadable.empty()) throw Refusal(existing->unreadable);
     if (existing->record.options == raw) return;
-    throw Refusal(std::string(name_of(existing->record.kind)) + " " + quoted(name) +
+    throw Refusal(described(existing->record) +
                   " exists already with other options: remove it first, or use another name");
   }
 
@@ -102,7 +102,7 @@ Stack Volumes::freeze(Volume const& volume, std::string const& purpose) {
 // anything else names the old upper, and the volume shows the same at every moment.
 void Volumes::seal(Record& record) {
   if (record.stack.size() >= kMostLayers) {
-    throw Refusal("volume " + quoted(record.name) + " is made of " +
+    throw Refusal(described(record) + " is made of " +
                   counted(record.stack.size(), "layer") +
                   " already, one for each snapshot after a change, and cannot take another one: "
                   "copy its content into a new volume and go on with that");
@@ -161,7 +161,7 @@ void Volumes::remove(std::string const& name) {
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
   if (volume->record.kind == Kind::volume) mounts_.make_idle(volume->record, "remove it");
   if (std::size_t live = catalogue_.begin_removal(name)) {
-    throw Refusal("snapshot " + quoted(name) + " has " + counted(live, "live clone") +
+    throw Refusal(described(volume->record) + " has " + counted(live, "live clone") +
                   ": stop the containers that use it first");
   }
   fs::path trashed;

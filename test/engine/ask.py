@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sends the plugin one request, as the engine would: ask.py SOCKET METHOD [BODY]; fails if the answer is an error."""
+"""Sends the plugin one request, as the engine would: ask.py SOCKET METHOD [BODY]. Prints the answer, or its error."""
 import http.client
+import json
 import socket
 import sys
 
@@ -16,8 +17,12 @@ def main():
     connection = Connection(sys.argv[1])
     connection.request("POST", f"/VolumeDriver.{sys.argv[2]}", sys.argv[3] if len(sys.argv) > 3 else "", {"Host": ""})
     answer = connection.getresponse()
-    print(answer.read().decode())
-    return 0 if answer.status == 200 else 1
+    text = answer.read().decode()
+    if answer.status == 200:
+        print(text)
+        return 0
+    print(json.loads(text)["Err"])
+    return 1
 
 
 if __name__ == "__main__":

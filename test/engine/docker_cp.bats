@@ -60,7 +60,9 @@ clone_is_intact() { prints $'changed\nnew\ninner' inside box 'cd /data; cat file
 
 @test "a failing docker cp leaves the clone alone" {
   setup_clone
-  refused "no such" docker cp box:/data/nothing got
+  refused "/data/nothing" docker cp box:/data/nothing got
+  echo copied >copied
+  refused "/data/nothing" docker cp copied box:/data/nothing/there
   clone_is_intact
 }
 

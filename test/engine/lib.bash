@@ -5,41 +5,43 @@
 PATH=$BATS_TEST_DIRNAME:$PATH  # the tools beside this file
 
 setup() {
-  cd "$BATS_TEST_TMPDIR" || return
+  cd "$BATS_TEST_TMPDIR" || exit
   log_start=$(wc -l <"$ENGINE/log")
 }
 
 teardown() { finish; }
 
+# In here "return" always says what: alone it would return the status of the test, as teardown runs in a trap.
 finish() {
-  local failed=0
+  local failed=0 names
   [[ -n ${BATS_TEST_COMPLETED:-} ]] || failed=1
-  clean_up || failed=1
+  names=$(docker ps -aq)
+  # shellcheck disable=SC2086 # one word each
+  [[ -z $names ]] || docker rm -fv $names >/dev/null || failed=1
+  nothing_left || failed=1
+  names=$(docker volume ls -q)
+  # shellcheck disable=SC2086
+  [[ -z $names ]] || docker volume rm $names >/dev/null || failed=1
+  nothing_left || failed=1
   [[ $failed -eq 0 ]] || show_log
   return "$failed"
 }
 
-clean_up() {
-  local names
-  names=$(docker ps -aq)
-  # shellcheck disable=SC2086 # one word each
-  [[ -z $names ]] || docker rm -fv $names >/dev/null
-  nothing_left || return
-  names=$(docker volume ls -q)
-  # shellcheck disable=SC2086
-  [[ -z $names ]] || docker volume rm $names >/dev/null || return
-  nothing_left
-}
-
-# Nothing of the pool but what its records name: asked when no container is there any more.
+# Nothing of the pool but what its records name, when no container is there any more. What a test has left behind is
+# held against it, and not against those after it.
 nothing_left() {
-  eventually no_leftovers && return
+  eventually no_leftovers && return 0
   echo "left behind:"
-  leftovers.py "$PLUGIN_DATA"
+  leftovers | tee -a "$ENGINE/left-behind"
   return 1
 }
 
-no_leftovers() { [[ -z $(leftovers.py "$PLUGIN_DATA") ]]; }
+leftovers() {
+  touch "$ENGINE/left-behind"
+  leftovers.py "$PLUGIN_DATA" | grep -vxFf "$ENGINE/left-behind"
+}
+
+no_leftovers() { [[ -z $(leftovers) ]]; }
 
 show_log() {
   echo "the plugin's log, and the engine's errors:"
@@ -134,7 +136,7 @@ refused() {
     echo "was not refused: $*"
     return 1
   fi
-  grep -qF -- "$sentence" out && return
+  grep -qF -- "$sentence" out && return 0
   echo "expected: $sentence"
   echo "got:      $(cat out)"
   return 1
@@ -145,4 +147,5 @@ ask() {
   ask.py "/run/docker/plugins/$PLUGIN_ID/snapclone.sock" "$@"
 }
 
-no_volumes_but() { diff <(printf '%s\n' "$@" | sort) <(docker volume ls -q | sort); }
+# only_volumes [VOLUME...]: these are all there are
+only_volumes() { diff <(printf '%s\n' "$@" | sed '/^$/d' | sort) <(docker volume ls -q | sort); }

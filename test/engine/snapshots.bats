@@ -73,7 +73,7 @@ db() {
   start writer -v db:/data
   record db stack >before
   refused 'volume "db" is in use by 1 mount' snapshot db seed
-  no_volumes_but db
+  only_volumes db
   record db stack | diff before -
   inside writer 'echo later >/data/file'
   docker stop writer
@@ -125,7 +125,7 @@ db() {
   prints first inside one 'cat /data/file'
   end one two
   docker volume rm seed
-  no_volumes_but db
+  only_volumes db
 }
 
 @test "a removed name can be used again for something else" {
@@ -178,7 +178,7 @@ db() {
   db
   start writer -v db:/data
   refused 'volume "db" is in use by 1 mount' clone_of db dev
-  no_volumes_but db
+  only_volumes db
 }
 
 @test "clone-of a snapshot works while containers have clones of it" {

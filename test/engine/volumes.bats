@@ -3,13 +3,14 @@
 
 load lib
 
-# as_local SCRIPT OPTION...: both drivers give the same, for a new volume /image-data in containers with these options
+# same_as_local TARGET: both drivers give the same tree for a new volume mounted there. The times of directories are
+# those of the copying.
 same_as_local() {
   local driver
   for driver in local snapclone; do
     docker volume create -d "$driver" "from-$driver" >/dev/null
     start "c-$driver" --mount "type=volume,source=from-$driver,target=$1"
-    manifest "c-$driver" "$1" >"$driver"
+    manifest "c-$driver" "$1" | sed '/ dir /s/ mtime=[0-9]*//' >"$driver"
   done
   diff local snapclone
 }
@@ -90,7 +91,7 @@ same_as_local() {
   prints snapclone:latest docker volume inspect -f '{{.Driver}}' "$name"
   inside box 'echo anonymous >/data/file'
   docker stop box
-  eventually no_volumes_but
+  eventually only_volumes
 }
 
 @test "an image's VOLUME with --volume-driver is ours and has the image's content" {
@@ -110,7 +111,7 @@ same_as_local() {
   inside box 'echo still >/data/file'
   end box
   docker volume rm db
-  no_volumes_but
+  only_volumes
 }
 
 @test "a removed volume's name begins empty again" {
@@ -126,8 +127,8 @@ same_as_local() {
   snapshot db seed
   clone_of seed dev
   docker volume create other
-  [[ $(docker volume ls -q -f driver=snapclone | sort) == $'db\ndev\nseed' ]]
-  no_volumes_but db dev seed other
+  prints $'db\ndev\nseed' docker volume ls -q -f driver=snapclone:latest
+  only_volumes db dev seed other
 }
 
 @test "creating a volume again succeeds and changes nothing" {
@@ -145,7 +146,7 @@ same_as_local() {
   volume db
   snapshot db seed
   ask Create '{"Name": "seed", "Opts": {"snapshot-of": "db"}}'
-  refused 'volume "seed" exists already with other options' ask Create '{"Name": "seed", "Opts": {"clone-of": "db"}}'
+  refused '"seed" exists already with other options' ask Create '{"Name": "seed", "Opts": {"clone-of": "db"}}'
 }
 
 @test "the scope of volumes is local" {
@@ -161,6 +162,8 @@ same_as_local() {
 @test "docker volume inspect says what a volume is" {
   volume db
   prints '"volume"' status db kind
+  prints '"overlay"' status db backend
+  prints 0 status db mounts
   [[ $(docker volume inspect -f '{{.CreatedAt}}' db) =~ ^20[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)$ ]]
 }
 

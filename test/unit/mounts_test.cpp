@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.hpp"
+
+namespace snapclone::test {
+
+BOOST_FIXTURE_TEST_SUITE(mounts, World)
+
+BOOST_AUTO_TEST_CASE(mounting_an_id_again_gives_the_same_clone) {
+  create("db");
+  snapshot("db", "seed");
+  fs::path first = mount("seed", "id");
+  write(first / "file", "mine");
+  BOOST_TEST(mount("seed", "id") == first);
+  unmount("seed", "id");
+  BOOST_TEST(read(first / "file") == "mine");
+  unmount("seed", "id");
+  BOOST_TEST(!fs::exists(first));
+  BOOST_TEST(trash() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_id_that_was_unmounted_gets_a_fresh_clone) {
+  create("db");
+  snapshot("db", "seed");
+  write(mount("seed", "id") / "file", "old");
+  unmount("seed", "id");
+  BOOST_TEST(fs::is_empty(mount("seed", "id")));
+}
+
+BOOST_AUTO_TEST_CASE(unmounting_what_is_not_mounted_is_success) {
+  create("db");
+  snapshot("db", "seed");
+  BOOST_CHECK_NO_THROW(unmount("seed", "nobody"));
+  BOOST_CHECK_NO_THROW(unmount("db", "nobody"));
+  BOOST_CHECK_NO_THROW(unmount("unknown", "nobody"));
+}
+
+BOOST_AUTO_TEST_CASE(a_volume_is_one_tree_for_all_until_its_last_unmount) {
+  create("db");
+  fs::path path = mount("db", "one");
+  BOOST_TEST(mount("db", "two") == path);
+  BOOST_TEST(mount("db", "one") == path);
+  write(path / "file", "shared");
+  unmount("db", "one");
+  unmount("db", "two");
+  BOOST_TEST(read(path / "file") == "shared");
+  unmount("db", "one");
+  BOOST_TEST(!fs::exists(path));
+  BOOST_TEST(content("db", "file") == "shared");
+}
+
+BOOST_AUTO_TEST_CASE(every_refused_target_is_refused_at_mount_before_any_work) {
+  create("db");
+  int number = 0;
+  for (auto const* target : {"/", "//", "/..", "/a/..", "\\", "data", "", "//a", "/../a"}) {
+    std::string name = "seed" + std::to_string(number++);
+    create(name, {{"snapshot-of", "db"}, {"target", target}});
+    BOOST_TEST(contains(refusal([&] { mount(name, "id"); }), "snapshot \"" + name + "\" cannot"));
+    BOOST_TEST(live_clones(name) == 0U);
+    BOOST_CHECK_NO_THROW(remove(name));
+  }
+  BOOST_TEST(entries(process->pool.clones()) == 0U);
+  BOOST_TEST(trash() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_writable_volume_with_the_root_as_target_is_refused_as_well) {
+  create("db", {{"target", "/"}});
+  BOOST_TEST(contains(refusal([&] { mount("db", "id"); }), "at the container's root"));
+}
+
+BOOST_AUTO_TEST_CASE(a_mount_of_what_does_not_exist_is_refused) {
+  BOOST_TEST(refusal([&] { mount("nope", "id"); }) == "there is no volume \"nope\"");
+  BOOST_TEST(contains(refusal([&] { mount("../x", "id"); }), "is not allowed"));
+  create("db");
+  BOOST_TEST(contains(refusal([&] { mount("db", "../x"); }), "mount ID \"../x\" is not allowed"));
+}
+
+BOOST_AUTO_TEST_CASE(a_mount_that_fails_leaves_nothing_behind) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  auto layer = process->catalogue.find("seed")->record.stack.front();
+  fs::rename(pool() / "layers" / layer, disk.path / "elsewhere");
+  BOOST_CHECK_THROW(mount("seed", "id"), sys::Error);
+  BOOST_TEST(live_clones("seed") == 0U);
+  BOOST_TEST(entries(process->pool.clones()) == 0U);
+  BOOST_TEST(entries(process->points.clones()) == 0U);
+  BOOST_TEST(trash() == 0U);
+  fs::rename(disk.path / "elsewhere", pool() / "layers" / layer);
+  BOOST_TEST(content("seed", "file") == "sealed");
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_that_someone_unmounted_behind_our_back_is_made_anew) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  fs::path old = mount("seed", "id");
+  sys::unmount(old);
+  fs::path fresh = mount("seed", "id");
+  BOOST_TEST(fresh != old);
+  BOOST_TEST(read(fresh / "file") == "sealed");
+  BOOST_TEST(live_clones("seed") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_in_use_elsewhere_is_not_deleted_until_it_is_free) {
+  create("db");
+  snapshot("db", "seed");
+  fs::path clone = mount("seed", "id");
+  write(clone / "file", "live");
+  sys::Fd container = sys::open_dir(clone);  // keeps the mount alive, as a container's own does
+  unmount("seed", "id");
+  BOOST_TEST(trash() == 1U);
+  std::string there = "/proc/self/fd/" + std::to_string(container.get()) + "/file";
+  std::ifstream file(there);
+  std::string text;
+  file >> text;
+  BOOST_TEST(text == "live");
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_snapshots_layers_stay_as_long_as_a_clone_is_in_use_elsewhere) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  sys::Fd container = sys::open_dir(mount("seed", "id"));
+  unmount("seed", "id");
+  remove("seed");
+  remove("db");
+  BOOST_TEST(layers() == 1U);
+  std::ifstream file("/proc/self/fd/" + std::to_string(container.get()) + "/file");
+  std::string text;
+  file >> text;
+  BOOST_TEST(text == "sealed");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace snapclone::test

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.hpp"
+
+namespace snapclone::test {
+
+BOOST_FIXTURE_TEST_SUITE(volumes, World)
+
+BOOST_AUTO_TEST_CASE(a_clone_shows_the_snapshot_and_keeps_its_writes_to_itself) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  fs::path one = mount("seed", "one");
+  fs::path two = mount("seed", "two");
+  write(one / "file", "changed");
+  fs::remove(two / "file");
+  BOOST_TEST(read(one / "file") == "changed");
+  BOOST_TEST(!fs::exists(two / "file"));
+  BOOST_TEST(content("seed", "file") == "sealed");
+}
+
+BOOST_AUTO_TEST_CASE(a_volume_goes_on_after_a_snapshot_without_changing_it) {
+  create_with("db", "file", "first");
+  snapshot("db", "seed");
+  write(mount("db", "later") / "file", "second");
+  unmount("db", "later");
+  BOOST_TEST(content("db", "file") == "second");
+  BOOST_TEST(content("seed", "file") == "first");
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_copies_nothing) {
+  create_with("db", "file", "content");
+  auto upper = process->catalogue.find("db")->record.upper;
+  auto inode = fs::hard_link_count(pool() / "layers" / upper / "fs" / "file");
+  snapshot("db", "seed");
+  BOOST_TEST(process->catalogue.find("seed")->record.stack == Lines{upper},
+             boost::test_tools::per_element());
+  BOOST_TEST(inode == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_of_an_unchanged_volume_adds_no_layer) {
+  create_with("db", "file", "content");
+  snapshot("db", "one");
+  snapshot("db", "two");
+  content("db", "file");
+  snapshot("db", "three");
+  BOOST_TEST(process->catalogue.find("three")->record.stack.size() == 1U);
+  BOOST_TEST(layers() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_change_of_the_root_directory_alone_is_in_the_snapshot) {
+  create_with("db", "file", "content");
+  snapshot("db", "one");
+  fs::path root = mount("db", "m");
+  fs::permissions(root, static_cast<fs::perms>(01711));
+  unmount("db", "m");
+  snapshot("db", "two");
+  BOOST_TEST(clone::read_root(mount("two", "t")).mode == 01711U);
+  BOOST_TEST(clone::read_root(mount("one", "o")).mode == 0755U);
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_of_a_mounted_volume_is_refused_and_changes_nothing) {
+  create_with("db", "file", "content");
+  auto before = process->catalogue.find("db");
+  mount("db", "one");
+  mount("db", "two");
+  BOOST_TEST(refusal([&] { snapshot("db", "seed"); }) ==
+             "volume \"db\" is in use by 2 mounts: stop the containers that use it, then make the "
+             "snapshot");
+  BOOST_TEST(process->catalogue.find("db") == before);
+  BOOST_TEST(!process->catalogue.find("seed"));
+  BOOST_TEST(layers() == 1U);
+  unmount("db", "one");
+  unmount("db", "two");
+  BOOST_CHECK_NO_THROW(snapshot("db", "seed"));
+}
+
+BOOST_AUTO_TEST_CASE(a_volume_held_by_a_mount_that_nobody_counts_is_not_sealed) {
+  create_with("db", "file", "content");
+  fs::path held = disk.path / "held";
+  fs::create_directory(held);
+  process->backend.mount(process->pool.layer(process->catalogue.find("db")->record.upper), {},
+                         clone::Access::persistent, "x", held);
+  BOOST_TEST(contains(refusal([&] { snapshot("db", "seed"); }), "is still in use by a container"));
+  BOOST_TEST(contains(refusal([&] { remove("db"); }), "is still in use by a container"));
+  sys::unmount(held);
+  BOOST_CHECK_NO_THROW(snapshot("db", "seed"));
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_of_a_snapshot_persists_and_outlives_its_source) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  create("dev", {{"clone-of", "seed"}});
+  write(mount("dev", "m") / "own", "kept");
+  unmount("dev", "m");
+  remove("seed");
+  remove("db");
+  BOOST_TEST(content("dev", "file") == "sealed");
+  BOOST_TEST(content("dev", "own") == "kept");
+  BOOST_TEST(layers() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_of_a_volume_is_independent_both_ways) {
+  create_with("db", "file", "first");
+  create("dev", {{"clone-of", "db"}});
+  write(mount("dev", "m") / "file", "dev's");
+  unmount("dev", "m");
+  BOOST_TEST(content("db", "file") == "first");
+  write(mount("db", "m") / "file", "db's");
+  unmount("db", "m");
+  BOOST_TEST(content("dev", "file") == "dev's");
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_of_a_snapshot_shares_its_layers) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  snapshot("seed", "twin");
+  remove("seed");
+  BOOST_TEST(content("twin", "file") == "sealed");
+  auto lineage = process->catalogue.find("twin")->record.lineage;
+  BOOST_TEST(lineage == (Lines{"seed", "db"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_volume_gives_an_empty_snapshot) {
+  create("db");
+  snapshot("db", "seed");
+  BOOST_TEST(fs::is_empty(mount("seed", "m")));
+}
+
+BOOST_AUTO_TEST_CASE(a_read_only_snapshot_cannot_be_written) {
+  create_with("db", "file", "sealed");
+  create("seed", {{"snapshot-of", "db"}, {"access", "ro"}});
+  fs::path clone = mount("seed", "m");
+  BOOST_CHECK_THROW(fs::create_directory(clone / "x"), fs::filesystem_error);
+  BOOST_TEST(read(clone / "file") == "sealed");
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_takes_over_its_sources_target_unless_given_its_own) {
+  create("db", {{"target", "/a"}});
+  snapshot("db", "same");
+  create("other", {{"snapshot-of", "db"}, {"target", "/b"}});
+  BOOST_TEST(process->catalogue.find("same")->record.target.value() == "/a");
+  BOOST_TEST(process->catalogue.find("other")->record.target.value() == "/b");
+}
+
+BOOST_AUTO_TEST_CASE(creating_again_with_the_same_options_is_success_and_with_others_is_not) {
+  create("db");
+  snapshot("db", "seed");
+  BOOST_CHECK_NO_THROW(create("db"));
+  BOOST_CHECK_NO_THROW(snapshot("db", "seed"));
+  BOOST_TEST(contains(refusal([&] { create("seed"); }), "exists already with other options"));
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_is_missing_is_named) {
+  BOOST_TEST(refusal([&] { snapshot("nope", "seed"); }) ==
+             "there is no volume \"nope\" to make a snapshot of");
+  BOOST_TEST(refusal([&] {
+               create("dev", {{"clone-of", "nope"}});
+             }) == "there is no volume \"nope\" to make a clone of");
+  BOOST_TEST(process->catalogue.all().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_with_live_clones_cannot_be_removed) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  mount("seed", "one");
+  mount("seed", "two");
+  BOOST_TEST(refusal([&] { remove("seed"); }) ==
+             "snapshot \"seed\" has 2 live clones: stop the containers that use it first");
+  unmount("seed", "one");
+  unmount("seed", "two");
+  BOOST_CHECK_NO_THROW(remove("seed"));
+}
+
+BOOST_AUTO_TEST_CASE(a_mounted_volume_cannot_be_removed) {
+  create("db");
+  mount("db", "m");
+  BOOST_TEST(contains(refusal([&] { remove("db"); }), "is in use by 1 mount: stop"));
+  unmount("db", "m");
+  BOOST_CHECK_NO_THROW(remove("db"));
+  BOOST_TEST(refusal([&] { remove("db"); }) == "there is no volume \"db\"");
+}
+
+BOOST_AUTO_TEST_CASE(removing_frees_exactly_the_layers_that_nobody_names) {
+  create_with("db", "file", "1");
+  snapshot("db", "one");
+  write(mount("db", "m") / "file", "2");
+  unmount("db", "m");
+  snapshot("db", "two");
+  BOOST_TEST(layers() == 3U);
+  remove("one");
+  BOOST_TEST(layers() == 3U);  // the first layer is in the stack of "two"
+  remove("two");
+  BOOST_TEST(layers() == 3U);  // and in that of "db"
+  remove("db");
+  BOOST_TEST(layers() == 0U);
+  BOOST_TEST(trash() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_stack_has_a_bound_that_is_told) {
+  create("db");
+  for (int i = 0; i < 128; ++i) {
+    write(mount("db", "m") / "file", std::to_string(i));
+    unmount("db", "m");
+    snapshot("db", "s" + std::to_string(i));
+  }
+  write(mount("db", "m") / "file", "last");
+  BOOST_TEST(read(mount("s127", "m") / "file") == "127");
+  unmount("db", "m");
+  BOOST_TEST(contains(refusal([&] { snapshot("db", "more"); }), "is made of 128 layers already"));
+  BOOST_TEST(content("db", "file") == "last");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace snapclone::test
