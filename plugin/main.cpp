@@ -26,6 +26,7 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kWorkers = 12;                   // verbs that may block
 constexpr std::chrono::milliseconds kDrainTime{1500};  // the engine is promised 2 s
+constexpr std::chrono::seconds kFailurePause{3};       // before the engine starts it again
 
 // Everything, in the order of its dependencies.
 class Plugin {
@@ -47,11 +48,15 @@ class Plugin {
             },
             {}, [](std::string const& sentence) { sys::log_warning(sentence); }) {}
 
-  // The engine gives up on a plugin whose socket does not answer within seconds, so it is bound
-  // first, and requests wait for recovery.
+  // The trial comes before the socket, because the engine disables a plugin that ends without one,
+  // and restarts any other for ever. Recovery comes after it, because the engine gives up on a
+  // socket that is not there within seconds: until then requests wait.
   int run() {
+    backend_.prove(points_.scratch());
     server_.start();
-    sys::log_info("snapclone " SNAPCLONE_VERSION " serves the pool " + pool_.root().string());
+    sys::log_info("snapclone " SNAPCLONE_VERSION " serves the pool " + pool_.root().string() +
+                  ", backend " + std::string(backend_.name()) +
+                  ": a trial of clone, write and in-use probe worked there");
     asio::post(workers_, [this] { recover(); });
     stop_.async_wait([this](boost::system::error_code error, int) {
       if (!error) drain();
@@ -63,14 +68,12 @@ class Plugin {
  private:
   void recover() {
     try {
-      backend_.prove(points_.scratch());
-      sys::log_info("backend " + std::string(backend_.name()) +
-                    ": a trial of clone, write and in-use probe worked on this pool");
       volume::recover(pool_, points_, catalogue_, mounts_, trash_);
       trash_.start();
       dispatch_.open();
     } catch (std::exception const& error) {
-      sys::log_error(std::string("cannot start: ") + error.what());
+      sys::log_error(std::string("cannot recover: ") + error.what());
+      std::this_thread::sleep_for(kFailurePause);
       asio::post(io_, [this] {
         exit_code_ = 1;
         io_.stop();

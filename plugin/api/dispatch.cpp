@@ -22,6 +22,7 @@ class Line {
   void done(std::string const& result = "") const {
     sys::log_info(what_ + (result.empty() ? "" : " -> " + result) + " " + elapsed());
   }
+  void seen() const { sys::log_debug(what_ + " " + elapsed()); }
   void failed(std::string const& why) const {
     sys::log_warning(what_ + " failed after " + elapsed() + ": " + why);
   }
@@ -114,13 +115,15 @@ void Dispatch::answer(Verb verb, std::string const& body, Respond const& respond
 }
 
 void Dispatch::look_up(Verb verb, std::string const& body, Respond const& respond) const {
+  Line line{std::string(name_of(verb))};
   if (verb == Verb::list) {
     std::vector<VolumeView> views;
     for (auto const& volume : services_.catalogue.all()) {
       views.push_back(
           {volume->record.name, services_.mounts.mountpoint(*volume), volume->record.created, {}});
     }
-    return respond({200, encode_list(views)});
+    respond({200, encode_list(views)});
+    return line.seen();
   }
   // The engine forgets a volume whose Get fails, but not when the connection breaks. It sends an
   // empty body when it repeats a request.
@@ -131,11 +134,14 @@ void Dispatch::look_up(Verb verb, std::string const& body, Respond const& respon
   }
   std::string name = decode_name(verb, body).name;
   auto volume = services_.catalogue.find(name);
-  if (!volume) return respond(error_reply("there is no volume \"" + volume::shown(name) + "\""));
-  if (verb == Verb::path) {
-    return respond({200, encode_mountpoint(services_.mounts.mountpoint(*volume))});
+  if (!volume) {
+    respond(error_reply("there is no volume \"" + volume::shown(name) + "\""));
+  } else if (verb == Verb::path) {
+    respond({200, encode_mountpoint(services_.mounts.mountpoint(*volume))});
+  } else {
+    respond({200, encode_volume(view(*volume))});
   }
-  respond({200, encode_volume(view(*volume))});
+  line.seen();
 }
 
 VolumeView Dispatch::view(volume::Volume const& volume) const {

@@ -6,12 +6,15 @@
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
 
+#include <thread>
+
 #include <unistd.h>
 
 namespace snapclone::volume {
 namespace {
 
 constexpr std::size_t kShortId = 12;
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 // podman gives every mount of every volume this one ID (libpod/volume_internal_common.go).
 constexpr char kPodmanId[] = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2";
@@ -211,7 +214,7 @@ void Mounts::make_idle(Record const& record, std::string const& purpose) {
                   ": stop the containers that use it, then " + purpose);
   }
   clear_mount_point(target);
-  if (backend_.in_use(pool_.layer(record.upper))) {
+  if (stays_in_use(pool_.layer(record.upper))) {
     throw Refusal(who +
                   " is still in use by a container that was started before the plugin was "
                   "restarted: stop that container, then " +
@@ -219,6 +222,15 @@ void Mounts::make_idle(Record const& record, std::string const& purpose) {
   }
   save(record.name, {});
   catalogue_.set_counts(record.name, {});
+}
+
+bool Mounts::stays_in_use(fs::path const& tree) const {
+  auto end = std::chrono::steady_clock::now() + settle_;
+  while (backend_.in_use(tree)) {
+    if (std::chrono::steady_clock::now() >= end) return true;
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  return false;
 }
 
 void Mounts::save(CloneRecord const& clone) {

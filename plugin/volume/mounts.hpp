@@ -5,6 +5,7 @@
 #include "volume/catalogue.hpp"
 #include "volume/trash.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,16 @@ class MountPoints {
 // The caller holds the turn that turn_of() names, and asks again once it has it.
 class Mounts {
  public:
+  // A tree may stay in use for a moment after its last container has ended, while the kernel takes
+  // the container's mounts down: `settle` is how long to wait for that.
   Mounts(Pool const& pool, MountPoints const& points, clone::Backend& backend, Catalogue& catalogue,
-         Trash& trash)
-      : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue), trash_(trash) {}
+         Trash& trash, std::chrono::milliseconds settle = std::chrono::seconds(3))
+      : pool_(pool),
+        points_(points),
+        backend_(backend),
+        catalogue_(catalogue),
+        trash_(trash),
+        settle_(settle) {}
 
   // Returns where the volume or clone is mounted: never empty.
   fs::path mount(std::string const& name, std::string const& mount_id);
@@ -65,6 +73,7 @@ class Mounts {
   fs::path mount_clone(Record const& record, std::string const& mount_id);
   fs::path mount_volume(Record const& record, std::string const& mount_id);
   void make_clone(Record const& record, CloneRecord& clone);
+  bool stays_in_use(fs::path const& tree) const;
   void save(CloneRecord const& clone);
   void save(std::string const& name, MountCounts const& counts);
   template <class... What>
@@ -75,6 +84,7 @@ class Mounts {
   clone::Backend& backend_;
   Catalogue& catalogue_;
   Trash& trash_;
+  std::chrono::milliseconds settle_;
 };
 
 // Unmounts whatever is mounted there, and removes the directory.

@@ -92,8 +92,8 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
   recover_counts(pool, catalogue);
   clear_mount_points(points, catalogue, kept);
-  sys::log_info("found " + std::to_string(catalogue.all().size()) + " volumes and snapshots" + ", " +
-                counted(kept.size(), "live clone"));
+  sys::log_info("found " + std::to_string(catalogue.all().size()) + " volumes and snapshots" +
+                ", " + counted(kept.size(), "live clone"));
 }
 
 }  // namespace snapclone::volume

@@ -102,8 +102,7 @@ Stack Volumes::freeze(Volume const& volume, std::string const& purpose) {
 // anything else names the old upper, and the volume shows the same at every moment.
 void Volumes::seal(Record& record) {
   if (record.stack.size() >= kMostLayers) {
-    throw Refusal(described(record) + " is made of " +
-                  counted(record.stack.size(), "layer") +
+    throw Refusal(described(record) + " is made of " + counted(record.stack.size(), "layer") +
                   " already, one for each snapshot after a change, and cannot take another one: "
                   "copy its content into a new volume and go on with that");
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE snapclone
+#include "sys/log.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <stdexcept>
@@ -16,6 +18,7 @@ struct PrivateMounts {
       throw std::runtime_error("the unit tests need root, to mount");
     }
     umask(0);
+    snapclone::sys::set_log_level("error");
   }
 };
 BOOST_TEST_GLOBAL_FIXTURE(PrivateMounts);

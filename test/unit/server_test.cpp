@@ -301,7 +301,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_its_answer_is_disconnected_in_t
   std::atomic<int> undelivered = 0;
   start(
       [&](std::string const&, std::string const&, Respond const& respond) {
-        respond({.body = std::string(20'000'000, 'v'), .undelivered = [&] { ++undelivered; }});
+        respond({.body = std::string(8'000'000, 'v'), .undelivered = [&] { ++undelivered; }});
       },
       {.write_time = 200ms});
   Client one = client();

@@ -47,7 +47,7 @@ struct Process {
   clone::OverlayBackend backend{pool};
   volume::Catalogue catalogue{pool};
   volume::Trash trash{pool, backend, catalogue};
-  volume::Mounts mounts{pool, points, backend, catalogue, trash};
+  volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};
   volume::Volumes volumes{pool, backend, catalogue, mounts, trash};
 };
 
