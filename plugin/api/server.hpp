@@ -34,7 +34,7 @@ using Respond = std::function<void(Reply)>;
 using Handler = std::function<void(std::string target, std::string body, Respond respond)>;
 
 struct Limits {
-  std::size_t connections = 1024;
+  std::size_t connections = 256;
   std::uint32_t header_bytes = 8 * 1024;
   std::uint64_t body_bytes = 64 * 1024;
   std::chrono::milliseconds request_time{10'000};  // from a request's first byte to its last

@@ -112,6 +112,8 @@ void remove_tree(fs::path const& root, std::function<void()> const& pace) {
   if (!sys::exists(root)) return;
   sys::Fd parent = sys::open_dir(root.parent_path());
   std::string top = root.filename().string();
+  if (unlinkat(parent.get(), top.c_str(), 0) == 0) return;
+  if (errno != EISDIR) sys::fail("remove", root.string());
   sys::Fd fd = open_below(parent.get(), top.c_str());
   if (fd.get() < 0) sys::fail("open directory", root.string());
 

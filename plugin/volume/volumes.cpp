@@ -75,6 +75,7 @@ void Volumes::create(std::string const& name, RawOptions const& raw) {
     sys::sync_dir(pool_.layers());
     add(record);
   } catch (...) {
+    upper = {};  // not needed any more: let the layer be swept
     trash_.sweep();
     throw;
   }
@@ -115,6 +116,7 @@ void Volumes::seal(Record& record) {
     sys::sync_filesystem(pool_.root());
     catalogue_.replace(record);
   } catch (...) {
+    upper = {};  // not needed any more: let the layer be swept
     trash_.sweep();
     throw;
   }

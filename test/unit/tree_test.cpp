@@ -78,6 +78,13 @@ BOOST_AUTO_TEST_CASE(a_tree_deeper_than_there_are_descriptors_is_removed) {
   BOOST_TEST(!fs::exists(root));
 }
 
+BOOST_AUTO_TEST_CASE(a_tree_that_is_one_file_is_removed) {
+  fs::remove(root);
+  World::write(root, "x");
+  remove();
+  BOOST_TEST(!fs::exists(root));
+}
+
 BOOST_AUTO_TEST_CASE(removing_what_is_not_there_is_success) {
   fs::remove(root);
   BOOST_CHECK_NO_THROW(remove());
