@@ -16,7 +16,7 @@ cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build build --parallel $(JOB
 all: build
 
 configure:
-	@cmake -S . -B build -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null || \
+	@cmake -Wno-dev -S . -B build -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null || \
 	  { echo "Packages that are missing here, if any (\"make packages\" installs them):" && \
 	    scripts/install-packages --list build; exit 1; } >&2
 

@@ -149,3 +149,15 @@ ask() {
 
 # only_volumes [VOLUME...]: these are all there are
 only_volumes() { diff <(printf '%s\n' "$@" | sed '/^$/d' | sort) <(docker volume ls -q | sort); }
+
+engine() { "$BATS_TEST_DIRNAME/../../scripts/private-engine" "$1" "$ENGINE"; }
+
+restart_engine() {
+  engine restart
+  eventually is_enabled
+  eventually plugin_answers
+}
+
+is_enabled() { [[ $(docker plugin inspect -f '{{.Enabled}}' snapclone) == true ]]; }
+
+plugin_answers() { ask Capabilities '{}' >/dev/null 2>&1; }

@@ -3,16 +3,12 @@
 
 load lib
 
-engine() { "$BATS_TEST_DIRNAME/../../scripts/private-engine" "$1" "$ENGINE"; }
-
 teardown() {
   docker version >/dev/null 2>&1 || engine restart
   is_enabled || docker plugin enable snapclone
   eventually plugin_answers
   finish
 }
-
-is_enabled() { [[ $(docker plugin inspect -f '{{.Enabled}}' snapclone) == true ]]; }
 
 # The process in the plugin's container, by its control group.
 plugin_process() {
@@ -39,16 +35,12 @@ plugin_is_not() {
   pid=$(plugin_process) && [[ $pid != "$1" ]]
 }
 
-plugin_answers() { ask Capabilities '{}' >/dev/null 2>&1; }
-
 # An engine that finds a plugin of its killed predecessor ends it and starts it again, and now and then unmounts the
 # plugin's directory after it was mounted for the new start (moby: HandleExitEvent races with enable). Then no mount of
 # the plugin reaches the host, whatever the plugin does, until it is started once more.
 kill_engine() {
   engine kill
-  engine restart
-  eventually is_enabled
-  eventually plugin_answers
+  restart_engine
   if ! mountpoint -q "$PLUGIN_DATA"; then
     echo "the engine has lost the plugin's mounts: starting the plugin again"
     disable_and_enable
@@ -203,9 +195,7 @@ is_unharmed() {
   snapshot db seed -o access=ro
   content seed >before
   start box -v seed:/data
-  engine restart
-  eventually is_enabled
-  eventually plugin_answers
+  restart_engine
   eventually no_leftovers
   only_volumes db seed
   content seed | diff before -
