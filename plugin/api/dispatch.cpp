@@ -146,9 +146,11 @@ void Dispatch::look_up(Verb verb, std::string const& body, Respond const& respon
 
 VolumeView Dispatch::view(volume::Volume const& volume) const {
   volume::Record const& record = volume.record;
-  return {record.name, services_.mounts.mountpoint(volume), record.created,
-          status_of(volume, services_.backend, services_.catalogue.clones_of(record.name),
-                    services_.catalogue.counts(record.name).size())};
+  std::string mountpoint = services_.mounts.mountpoint(volume);
+  // Counts from before a restart are kept until the volume is proven free, but are no mounts.
+  std::size_t mounts = mountpoint.empty() ? 0 : services_.catalogue.counts(record.name).size();
+  return {record.name, mountpoint, record.created,
+          status_of(volume, services_.backend, services_.catalogue.clones_of(record.name), mounts)};
 }
 
 void Dispatch::create(std::string const& body, Respond const& respond) {
