@@ -52,11 +52,11 @@ Config read_config(int argc, char const* const* argv) {
       config.show_version = true;
     } else if (auto value = value_of("--socket", argc, argv, i)) {
       socket = *value;
-    } else if (value = value_of("--pool", argc, argv, i)) {
+    } else if ((value = value_of("--pool", argc, argv, i))) {
       pool = *value;
-    } else if (value = value_of("--mounts", argc, argv, i)) {
+    } else if ((value = value_of("--mounts", argc, argv, i))) {
       mounts = *value;
-    } else if (value = value_of("--log-level", argc, argv, i)) {
+    } else if ((value = value_of("--log-level", argc, argv, i))) {
       level = *value;
     } else {
       throw BadUsage("unknown argument \"" + std::string(argument) + "\"");

@@ -3,6 +3,7 @@
 #include "api/server.hpp"
 #include "clone/overlay.hpp"
 #include "config.hpp"
+#include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "volume/recovery.hpp"
 
@@ -24,7 +25,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kWorkers = 12;                   // verbs that may block
+constexpr std::size_t kWorkers = 32;                   // verbs that may block
 constexpr std::chrono::milliseconds kDrainTime{1500};  // the engine is promised 2 s
 constexpr std::chrono::seconds kFailurePause{3};       // before the engine starts it again
 
@@ -34,9 +35,9 @@ class Plugin {
   explicit Plugin(Config const& config)
       : pool_(config.pool),
         points_(config.mounts),
-        backend_(pool_),
+        backend_(pool_, points_.probes()),
         catalogue_(pool_),
-        trash_(pool_, backend_, catalogue_),
+        trash_(pool_, points_, backend_, catalogue_),
         mounts_(pool_, points_, backend_, catalogue_, trash_),
         volumes_(pool_, backend_, catalogue_, mounts_, trash_),
         turns_([this](volume::Turns::Job job) { asio::post(workers_, std::move(job)); }),
@@ -52,7 +53,8 @@ class Plugin {
   // and restarts any other for ever. Recovery comes after it, because the engine gives up on a
   // socket that is not there within seconds: until then requests wait.
   int run() {
-    backend_.prove(points_.scratch());
+    pool_.take_reserve();
+    backend_.prove(points_.trial());
     server_.start();
     sys::log_info("snapclone " SNAPCLONE_VERSION " serves the pool " + pool_.root().string() +
                   ", backend " + std::string(backend_.name()) +
@@ -71,6 +73,7 @@ class Plugin {
       volume::recover(pool_, points_, catalogue_, mounts_, trash_);
       trash_.start();
       dispatch_.open();
+      keep_reserve();
     } catch (std::exception const& error) {
       sys::log_error(std::string("cannot recover: ") + error.what());
       std::this_thread::sleep_for(kFailurePause);
@@ -81,13 +84,29 @@ class Plugin {
     }
   }
 
+  void keep_reserve() {
+    try {
+      pool_.keep_reserve();
+    } catch (sys::Error const& error) {
+      sys::log_warning(std::string("a full disk may keep the next start from working: ") +
+                       error.what());
+    }
+  }
+
   // What is running is answered, nothing is unmounted. What takes too long is cut: that is as safe
   // as a crash.
   void drain() {
     sys::log_info("stopping: answering what is running");
     deadline_.expires_after(kDrainTime);
     deadline_.async_wait([this](boost::system::error_code) { io_.stop(); });
-    server_.drain([this] { io_.stop(); });
+    server_.drain([this] { stop_when_idle(); });
+  }
+
+  // Mounts whose clients have gone are being undone.
+  void stop_when_idle() {
+    if (turns_.idle()) return io_.stop();
+    pause_.expires_after(std::chrono::milliseconds(5));
+    pause_.async_wait([this](boost::system::error_code) { stop_when_idle(); });
   }
 
   clone::Pool pool_;
@@ -104,6 +123,7 @@ class Plugin {
   api::Server server_;
   asio::signal_set stop_{io_, SIGTERM, SIGINT};
   asio::steady_timer deadline_{io_};
+  asio::steady_timer pause_{io_};
   int exit_code_ = 0;
 };
 

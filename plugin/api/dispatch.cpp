@@ -199,10 +199,12 @@ void Dispatch::mount(std::string const& body, Respond const& respond) {
   Line line(described(Verb::mount, request));
   run_mount_turn(request, [this, request, respond, line] {
     reply_with(respond, line, [&]() -> Reply {
-      std::string target = services_.mounts.mount(request.name, request.id).string();
-      line.done(target);
-      Reply reply{200, encode_mountpoint(target)};
-      // The engine sends no Unmount for a Mount whose answer it did not get.
+      volume::Mounted mounted = services_.mounts.mount(request.name, request.id);
+      line.done(mounted.path.string());
+      Reply reply{200, encode_mountpoint(mounted.path.string())};
+      // The engine sends no Unmount for a Mount whose answer it did not get, but engine 20.10 does
+      // for a nested one: counting that down twice would end a live clone.
+      if (!mounted.first) return reply;
       reply.undelivered = [this, request] {
         run_mount_turn(request, [this, request] {
           Line undo("Undo " + described(Verb::mount, request) + " (the client has gone)");

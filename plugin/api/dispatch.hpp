@@ -28,7 +28,8 @@ struct Services {
 // encodes. Every exception ends here, as {"Err": sentence}.
 //
 // Activate and Capabilities are answered at once. All others wait until open(); then Get, List and
-// Path are answered from memory on the calling thread, and the rest run in turn on whatever
+// Path are answered on the calling thread, from memory and a look at the mount point of a mounted
+// volume, and the rest run in turn on whatever
 // `turns` executes them on.
 class Dispatch {
  public:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/protocol.hpp"
 
+#include "volume/policy.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -56,7 +58,8 @@ std::map<std::string, std::string> decode_options(json::object const& request) {
   for (json::key_value_pair const& member : *members) {
     std::string const key = member.key();
     json::string const* text = member.value().if_string();
-    if (!text) refuse(Verb::create, "the value of option \"" + key + "\" is not a string");
+    if (!text)
+      refuse(Verb::create, "the value of option \"" + volume::shown(key) + "\" is not a string");
     options.emplace(key, std::string(text->data(), text->size()));
   }
   return options;

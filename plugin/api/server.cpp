@@ -2,6 +2,7 @@
 #include "api/server.hpp"
 
 #include "api/protocol.hpp"
+#include "volume/policy.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -39,7 +40,6 @@ namespace {
 // Beware of GCC 12: a temporary lambda inside a co_await expression is destroyed twice.
 constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
 constexpr auto never = asio::steady_timer::time_point::max();
-
 // Where a session waits for its handler. The timer never expires: cancelling it says "look again".
 struct Waiting {
   explicit Waiting(asio::io_context& io) : changed(io, never) {}
@@ -145,7 +145,7 @@ class Server::Core::Session {
 
   std::shared_ptr<Core> core_;
   beast::basic_stream<Local> stream_;
-  beast::flat_buffer buffer_;  // unlimited: the parser's limits bound it, with better errors
+  beast::flat_buffer buffer_{128 * 1024};  // the parser's limits do not count chunk extensions
   bool idle_ = false;
 };
 
@@ -184,7 +184,7 @@ asio::awaitable<bool> Server::Core::Session::request_begins() {
 // False if the connection is to be closed.
 asio::awaitable<bool> Server::Core::Session::answer(Parser::value_type request) {
   if (request.method() != http::verb::post) {
-    std::string const method(request.method_string());
+    std::string const method = volume::shown(request.method_string());
     Response refusal =
         make_refusal(http::status::method_not_allowed, "only POST is served here, not " + method);
     refusal.set(http::field::allow, "POST");

@@ -6,6 +6,9 @@
 #include "sys/host.hpp"
 #include "sys/mount.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -14,12 +17,12 @@ namespace {
 
 constexpr char kOptions[] = "redirect_dir=on,index=off,metacopy=off,nfs_export=off,xino=auto";
 constexpr mode_t kNewVolumeMode = 0755;  // as Docker's local driver
+constexpr std::chrono::seconds kLongestHold{5};
 
-// A directory in staging/ that is deleted when its user is done.
+// A directory that is deleted when its user is done.
 class Scratch {
  public:
-  Scratch(Pool const& pool, std::string const& kind)
-      : path_(pool.staging() / (kind + "-" + sys::random_id())) {
+  explicit Scratch(fs::path const& parent) : path_(parent / sys::random_id()) {
     sys::make_dir(path_);
   }
   Scratch(Scratch const&) = delete;
@@ -28,7 +31,7 @@ class Scratch {
     try {
       remove_tree(path_, [] {});
     } catch (sys::Error const&) {
-      // staging/ is emptied at the next start
+      // the next start does it
     }
   }
   fs::path const& path() const { return path_; }
@@ -60,7 +63,7 @@ void write_file(fs::path const& path, std::string const& text) {
 }  // namespace
 
 void OverlayBackend::prove(fs::path const& scratch) {
-  Scratch trial(pool_, "trial");
+  Scratch trial(pool_.staging());
   try {
     try_out(trial.path(), scratch);
   } catch (sys::Error const& error) {
@@ -101,7 +104,12 @@ void OverlayBackend::try_out(fs::path const& trial, fs::path const& scratch) {
            "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
            "attributes and file handles in the pool's file system");
   }
-  expect(!in_use(tree), "a tree that is not mounted is seen as in use");
+  // Every mount namespace that is made meanwhile holds the trial's mount for a moment.
+  auto end = std::chrono::steady_clock::now() + kLongestHold;
+  while (in_use(tree)) {
+    expect(std::chrono::steady_clock::now() < end, "a tree that is not mounted is seen as in use");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 void OverlayBackend::make_tree(fs::path const& tree, Stack const& below) {
@@ -131,14 +139,14 @@ void OverlayBackend::mount(fs::path const& tree, Stack const& below, Access acce
 // the option silently, and the answer would always be "free": hence the proof in prove().
 bool OverlayBackend::in_use(fs::path const& tree) {
   if (!sys::exists(tree / "fs")) return false;
-  Scratch scratch(pool_, "probe");
+  Scratch scratch(probes_);
   sys::make_dir(scratch.path() / "upper");
   sys::make_dir(scratch.path() / "work");
   sys::Overlay probe;
   probe.base = pool_.descriptor();
   probe.lower = {pool_.relative(tree / "fs")};
-  probe.upper = pool_.relative(scratch.path() / "upper");
-  probe.work = pool_.relative(scratch.path() / "work");
+  probe.upper = (scratch.path() / "upper").string();
+  probe.work = (scratch.path() / "work").string();
   probe.options = "index=on";
   int code = sys::try_overlay(probe);
   if (code != 0 && code != EBUSY) {

@@ -23,7 +23,9 @@ namespace snapclone::clone {
 // own marks once the tree is sealed.
 class OverlayBackend final : public Backend {
  public:
-  explicit OverlayBackend(Pool const& pool) : pool_(pool) {}
+  // `probes` is a directory for scratch, not on the pool: a full disk must not keep what fills it
+  // from being deleted. A tmpfs will do.
+  OverlayBackend(Pool const& pool, fs::path probes) : pool_(pool), probes_(std::move(probes)) {}
 
   std::string_view name() const override { return "overlay"; }
   void prove(fs::path const& scratch) override;
@@ -38,6 +40,7 @@ class OverlayBackend final : public Backend {
   void try_out(fs::path const& trial, fs::path const& scratch);
 
   Pool const& pool_;
+  fs::path const probes_;
 };
 
 }  // namespace snapclone::clone

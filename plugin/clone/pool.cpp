@@ -10,6 +10,7 @@
 namespace snapclone::clone {
 namespace {
 
+constexpr off_t kReserve = 1 << 20;
 constexpr char kFormat[] = "snapclone pool 1\n";
 
 sys::Fd locked(fs::path const& path) {
@@ -50,6 +51,16 @@ Pool::Pool(fs::path root) : root_(std::move(root)), boot_(sys::boot_id()) {
     sys::sync_dir(root_);
     sys::sync_dir(root_.parent_path());
   }
+}
+
+void Pool::take_reserve() const { sys::remove_file(root_ / "reserve"); }
+
+void Pool::keep_reserve() const {
+  fs::path path = root_ / "reserve";
+  sys::Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd.get() < 0) sys::fail("create", path.string());
+  int code = posix_fallocate(fd.get(), 0, kReserve);
+  if (code != 0) throw sys::Error("keep a reserve in", path.string(), code);
 }
 
 std::string Pool::relative(fs::path const& path) const {

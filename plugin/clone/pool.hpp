@@ -19,6 +19,7 @@ using Stack = std::vector<std::string>;
 //
 //   format                      "snapclone pool 1"
 //   lock                        flock(2), held as long as the process lives
+//   reserve                     1 MiB of nothing
 //   empty/                      the layer below every first upper; never written
 //   layers/<id>/fs              a tree: the upper of one volume, or sealed and in stacks, never
 //   both layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
@@ -46,6 +47,11 @@ class Pool {
   fs::path staging() const { return root_ / "staging"; }
   fs::path trash() const { return root_ / "trash"; }
   std::string const& boot() const { return boot_; }
+
+  // A full disk must not keep the plugin from starting: what the start needs is kept back in the
+  // file `reserve`. take_reserve() frees it, keep_reserve() makes it again, or throws sys::Error.
+  void take_reserve() const;
+  void keep_reserve() const;
 
   // `path`, which lies in the pool, relative to root().
   std::string relative(fs::path const& path) const;

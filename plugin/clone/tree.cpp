@@ -19,7 +19,11 @@
 namespace snapclone::clone {
 namespace {
 
-constexpr std::string_view kOverlayPrefix = "trusted.overlay.";
+// How overlayfs stores a tree, as opposed to what it shows: a container's own xattr of that prefix
+// is stored with the prefix twice.
+bool is_overlay_mark(std::string const& key) {
+  return key.rfind("trusted.overlay.", 0) == 0 && key.rfind("trusted.overlay.overlay.", 0) != 0;
+}
 
 std::map<std::string, std::string> read_xattrs(int fd, std::string const& path) {
   std::vector<char> names(65536);  // XATTR_LIST_MAX
@@ -31,7 +35,7 @@ std::map<std::string, std::string> read_xattrs(int fd, std::string const& path) 
   for (char const* name = names.data(); name < names.data() + length;) {
     std::string key = name;
     name += key.size() + 1;
-    if (key.rfind(kOverlayPrefix, 0) == 0) continue;
+    if (is_overlay_mark(key)) continue;
     ssize_t size = fgetxattr(fd, key.c_str(), value.data(), value.size());
     if (size < 0 && errno == ENODATA) continue;
     if (size < 0) sys::fail("read the extended attribute " + key + " of", path);
@@ -86,7 +90,7 @@ RootAttributes read_root(fs::path const& directory) {
 }
 
 void write_root(fs::path const& directory, RootAttributes const& attributes) {
-  std::string path = directory.string();
+  std::string const& path = directory.string();
   sys::Fd fd = sys::open_dir(directory);
   if (fchown(fd.get(), attributes.uid, attributes.gid) != 0) sys::fail("change owner of", path);
   if (fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);

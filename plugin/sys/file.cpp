@@ -91,8 +91,7 @@ std::string read_file(fs::path const& path) {
 }
 
 void write_file(fs::path const& path, std::string_view content, Durability durability) {
-  fs::path temporary = path;
-  temporary += ".tmp";
+  fs::path temporary = path.parent_path() / ("." + path.filename().string());
   Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd.get() < 0) fail("create", temporary.string());
   write_all(fd.get(), content, temporary);

@@ -51,7 +51,8 @@ enum class Durability {
   power     // the content survives a power cut; sync_dir() makes the file's name survive too
 };
 
-// Replaces the file as a whole or not at all (temporary file beside it, then rename).
+// Replaces the file as a whole or not at all: a temporary file beside it, whose name begins with a
+// dot as no volume's does, then rename.
 void write_file(fs::path const& path, std::string_view content, Durability durability);
 
 // Removes a file; one that is not there is fine.

@@ -18,8 +18,9 @@ constexpr std::size_t kMountDataLimit = 4096;  // PAGE_SIZE, including the closi
 
 // Gives the calling thread a working directory of its own (once), and sets it.
 void enter(int directory) {
-  thread_local bool const unshared = unshare(CLONE_FS) == 0;
-  if (!unshared) fail("unshare the working directory of", "a thread");
+  thread_local bool own = false;
+  if (!own && unshare(CLONE_FS) != 0) fail("unshare the working directory of", "a thread");
+  own = true;
   if (fchdir(directory) != 0) fail("change to", "the pool");
 }
 
@@ -29,20 +30,16 @@ std::string joined(std::vector<std::string> const& parts) {
   return all;
 }
 
-dev_t device_of(fs::path const& path) {
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return 0;
-    fail("look at", path.string());
-  }
-  return status.st_dev;
-}
-
 }  // namespace
 
 bool is_mounted(fs::path const& directory) {
-  dev_t device = device_of(directory);
-  return device != 0 && device != device_of(directory.parent_path());
+  struct stat own {};
+  struct stat parent {};
+  if (lstat(directory.c_str(), &own) != 0) return errno != ENOENT;
+  if (lstat(directory.parent_path().c_str(), &parent) != 0) {
+    fail("look at", directory.parent_path().string());
+  }
+  return own.st_dev != parent.st_dev;
 }
 
 void mount_overlay(Overlay const& overlay, fs::path const& target) {

@@ -10,8 +10,9 @@
 // sys::Error; every function may be called from any thread.
 namespace snapclone::sys {
 
-// Whether something with a device number of its own is mounted on the directory. True for every
-// overlay and tmpfs; a bind mount within one file system is not seen.
+// Whether something with a device number of its own is mounted on the directory, which lies on a
+// healthy file system. True for every overlay and tmpfs, also for a broken one that answers no
+// question; a bind mount within one file system is not seen.
 bool is_mounted(fs::path const& directory);
 
 // One overlay. The paths of layers are relative to `base` (a directory's descriptor), which keeps

@@ -63,7 +63,10 @@ void Catalogue::refuse_named_uppers() {
     if (upper.empty()) continue;
     if (named.count(upper) == 1) continue;
     Volume refused = *entry.volume;
-    refused.unreadable = "its layer " + upper + " belongs to another volume or snapshot as well";
+    refused.unreadable =
+        "its layer " + upper +
+        " belongs to another volume or snapshot as well; nothing was "
+        "changed: use one that was made from it, or restore the pool from a backup";
     sys::log_error("volume \"" + name + "\": " + refused.unreadable);
     entry.volume = std::make_shared<Volume const>(std::move(refused));
     may_sweep_ = false;
@@ -138,14 +141,12 @@ fs::path Catalogue::remove(std::string const& name) {
   return trashed;
 }
 
-void Catalogue::start_clone(CloneRecord& clone) {
+void Catalogue::start_clone(CloneRecord const& clone, VolumePtr const& snapshot) {
   std::lock_guard lock(mutex_);
   auto found = volumes_.find(clone.volume);
-  if (found == volumes_.end()) throw Refusal("there is no volume \"" + clone.volume + "\"");
-  if (found->second.removing) {
-    throw Refusal("snapshot \"" + clone.volume + "\" is just being removed");
+  if (found == volumes_.end() || found->second.removing || found->second.volume != snapshot) {
+    throw Refusal(described(snapshot->record) + " has just been removed");
   }
-  clone.stack = found->second.volume->record.stack;
   clones_[clone.volume][clone.mount_id] = clone;
 }
 

@@ -51,9 +51,9 @@ class Catalogue {
   // Returns where in trash/ the record went.
   fs::path remove(std::string const& name);
 
-  // Live clones, by snapshot and mount ID. start_clone() fills in the snapshot's stack, which is
-  // pinned from then on; it throws Refusal if the snapshot is not there or is being removed.
-  void start_clone(CloneRecord& clone);
+  // Live clones, by snapshot and mount ID; they pin their stacks. start_clone() throws Refusal if
+  // the snapshot is not any more what it was, or is being removed.
+  void start_clone(CloneRecord const& clone, VolumePtr const& snapshot);
   void adopt_clone(CloneRecord const& clone);
   bool find_clone(std::string const& name, std::string const& mount_id, CloneRecord& found) const;
   void set_clone_count(CloneRecord const& clone);

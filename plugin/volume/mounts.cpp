@@ -8,8 +8,6 @@
 
 #include <thread>
 
-#include <unistd.h>
-
 namespace snapclone::volume {
 namespace {
 
@@ -21,22 +19,8 @@ constexpr char kPodmanId[] = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e0756
 
 }  // namespace
 
-void clear_mount_point(fs::path const& target) {
-  while (sys::is_mounted(target)) sys::unmount(target);
-  if (rmdir(target.c_str()) != 0 && errno != ENOENT) {
-    sys::log_warning(sys::Error("remove mount point", target.string(), errno).what());
-  }
-}
-
 std::string counted(std::size_t number, std::string const& what) {
   return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
-
-MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
-  sys::ensure_dir(root_);
-  if (!sys::is_mounted(root_)) sys::mount_tmpfs(root_, "mode=0711,size=1m");
-  for (auto const* name : {"clones", "volumes", "scratch"}) sys::ensure_dir(root_ / name, 0711);
-  while (sys::is_mounted(scratch())) sys::unmount(scratch());  // the trial of a process that died
 }
 
 std::string Mounts::turn_of(std::string const& name, std::string const& mount_id) const {
@@ -53,17 +37,20 @@ std::string Mounts::mountpoint(Volume const& volume) const {
              : target.string();
 }
 
-fs::path Mounts::mount(std::string const& name, std::string const& mount_id) {
+Mounted Mounts::mount(std::string const& name, std::string const& mount_id) {
   check_name(name);
   check_mount_id(mount_id);
+  Mounted mounted;
+  if (mount_again(name, mount_id, mounted)) return mounted;
   VolumePtr volume = catalogue_.find(name);
   if (!volume) throw Refusal("there is no volume \"" + name + "\"");
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
-  if (volume->record.kind == Kind::volume) return mount_volume(volume->record, mount_id);
+  check_target(described(volume->record), volume->record.target);
+  if (volume->record.kind == Kind::volume) return {mount_volume(volume->record, mount_id), true};
   if (mount_id == kPodmanId) {
     sys::log_warning("podman uses one mount ID for everything: all its containers share one clone");
   }
-  return mount_clone(volume->record, mount_id);
+  return {mount_clone(volume, mount_id), true};
 }
 
 // For what must not fail: the engine would take it amiss more than a count that a crash forgets.
@@ -76,28 +63,39 @@ void Mounts::save_or_log(What const&... what) {
   }
 }
 
-fs::path Mounts::mount_clone(Record const& record, std::string const& mount_id) {
+// Whatever else is wrong with the volume, who has it mounted can mount it again.
+bool Mounts::mount_again(std::string const& name, std::string const& mount_id, Mounted& mounted) {
   CloneRecord clone;
-  if (catalogue_.find_clone(record.name, mount_id, clone)) {
-    fs::path target = points_.clone(clone.id);
-    if (sys::is_mounted(target)) {
-      ++clone.count;
-      catalogue_.set_clone_count(clone);
-      save_or_log(clone);
-      return target;
+  if (catalogue_.find_clone(name, mount_id, clone)) {
+    mounted.path = points_.clone(clone.id);
+    if (!sys::is_mounted(mounted.path)) {  // someone else unmounted it
+      discard(clone);
+      return false;
     }
-    discard(clone);  // someone else unmounted it
+    ++clone.count;
+    catalogue_.set_clone_count(clone);
+    save_or_log(clone);
+    return true;
   }
+  mounted.path = points_.volume(name);
+  MountCounts counts = catalogue_.counts(name);
+  if (counts.count(mount_id) == 0 || !sys::is_mounted(mounted.path)) return false;
+  ++counts[mount_id];
+  catalogue_.set_counts(name, counts);
+  save_or_log(name, counts);
+  return true;
+}
 
-  check_target(described(record), record.target);
-  clone = {};
+fs::path Mounts::mount_clone(VolumePtr const& volume, std::string const& mount_id) {
+  CloneRecord clone;
   clone.id = sys::random_id();
-  clone.volume = record.name;
+  clone.volume = volume->record.name;
   clone.mount_id = mount_id;
   clone.since = sys::now_rfc3339();
-  catalogue_.start_clone(clone);
+  clone.stack = volume->record.stack;
+  catalogue_.start_clone(clone, volume);
   try {
-    make_clone(record, clone);
+    make_clone(volume->record, clone);
   } catch (...) {
     try {
       discard(clone);
@@ -129,35 +127,26 @@ void Mounts::make_clone(Record const& record, CloneRecord& clone) {
 fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id) {
   fs::path target = points_.volume(record.name);
   MountCounts counts = catalogue_.counts(record.name);
-  if (!counts.empty() && sys::is_mounted(target)) {
-    bool nested = counts.count(mount_id) != 0;
-    if (!nested) check_target(described(record), record.target);
-    ++counts[mount_id];
-    if (nested) {
-      catalogue_.set_counts(record.name, counts);
-      save_or_log(record.name, counts);
-    } else {
-      save(record.name, counts);
-      catalogue_.set_counts(record.name, counts);
-    }
-    return target;
+  if (counts.empty() || !sys::is_mounted(target)) {
+    // Also with a count of zero: a mapped file, or an Unmount that the engine sent for a container
+    // it had lost sight of, can outlive the count, and two overlays must not share an upper.
+    make_idle(record, "start this one again");
+    counts.clear();
+    sys::ensure_dir(target);
   }
-
-  check_target(described(record), record.target);
-  // A count of zero on disk proves that the volume is free; a count from before a restart proves
-  // nothing.
-  if (!counts.empty()) make_idle(record, "start this one again");
-  clear_mount_point(target);
-  sys::ensure_dir(target);
+  bool mounted = !counts.empty();
   try {
-    backend_.mount(pool_.layer(record.upper), record.stack, clone::Access::persistent, record.name,
-                   target);
-    save(record.name, {{mount_id, 1}});
-    catalogue_.set_counts(record.name, {{mount_id, 1}});
+    if (!mounted) {
+      backend_.mount(pool_.layer(record.upper), record.stack, clone::Access::persistent,
+                     record.name, target);
+    }
+    ++counts[mount_id];
+    save(record.name, counts);
   } catch (...) {
-    clear_mount_point(target);
+    if (!mounted) clear_mount_point(target);
     throw;
   }
+  catalogue_.set_counts(record.name, counts);
   return target;
 }
 
@@ -171,7 +160,7 @@ void Mounts::unmount(std::string const& name, std::string const& mount_id) {
       catalogue_.set_clone_count(clone);
       save_or_log(clone);
     } else {
-      discard(clone);
+      end(clone);
     }
     return;
   }
@@ -189,6 +178,26 @@ void Mounts::unmount(std::string const& name, std::string const& mount_id) {
   }
 }
 
+// The last Unmount. If the clone cannot be dropped now, that is done before its ID is mounted
+// again, or at the next start; an error would make the engine use the ID again and find the old
+// clone.
+void Mounts::end(CloneRecord clone) {
+  try {
+    discard(clone);
+    return;
+  } catch (sys::Error const& error) {
+    sys::log_warning(std::string("a clone cannot be dropped yet: ") + error.what());
+  }
+  clone.count = 0;
+  catalogue_.set_clone_count(clone);
+  save_or_log(clone);
+  try {
+    clear_mount_point(points_.clone(clone.id));
+  } catch (sys::Error const& error) {
+    sys::log_warning(error.what());
+  }
+}
+
 // Moving it away is the commit point: from then on no restart takes the clone for a live one. That
 // does not disturb the mount, and it is not deleted while anyone uses it.
 void Mounts::discard(CloneRecord const& clone) {
@@ -199,7 +208,7 @@ void Mounts::discard(CloneRecord const& clone) {
   try {
     clear_mount_point(points_.clone(clone.id));
   } catch (sys::Error const& error) {
-    sys::log_warning(error.what());
+    sys::log_warning(error.what());  // the trash tries again
   }
   if (made) trash_.queue(trashed);
   catalogue_.end_clone(clone);
@@ -216,8 +225,8 @@ void Mounts::make_idle(Record const& record, std::string const& purpose) {
   clear_mount_point(target);
   if (stays_in_use(pool_.layer(record.upper))) {
     throw Refusal(who +
-                  " is still in use by a container that was started before the plugin was "
-                  "restarted: stop that container, then " +
+                  " is still in use by a container that the plugin knows nothing of, most likely "
+                  "one started before the plugin was restarted: stop that container, then " +
                   purpose);
   }
   save(record.name, {});

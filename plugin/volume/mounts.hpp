@@ -3,6 +3,7 @@
 
 #include "clone/backend.hpp"
 #include "volume/catalogue.hpp"
+#include "volume/mount_points.hpp"
 #include "volume/trash.hpp"
 
 #include <chrono>
@@ -11,22 +12,10 @@
 
 namespace snapclone::volume {
 
-// Mount points: on a tmpfs of their own, because the kernel's work for a mount grows with the
-// number of mounts that are children of the one its layers lie on.
-class MountPoints {
- public:
-  // Makes the directory and mounts the tmpfs, unless a process before us did.
-  explicit MountPoints(fs::path root);
-
-  fs::path const& root() const { return root_; }
-  fs::path clones() const { return root_ / "clones"; }
-  fs::path clone(std::string const& id) const { return clones() / id; }
-  fs::path volumes() const { return root_ / "volumes"; }
-  fs::path volume(std::string const& name) const { return volumes() / name; }
-  fs::path scratch() const { return root_ / "scratch"; }
-
- private:
-  fs::path root_;
+// What a Mount did.
+struct Mounted {
+  fs::path path;       // never empty
+  bool first = false;  // it made the clone, or is the first by this ID
 };
 
 // Mount and Unmount. A snapshot gives each mount ID a clone of its own; a volume is one tree,
@@ -49,8 +38,7 @@ class Mounts {
         trash_(trash),
         settle_(settle) {}
 
-  // Returns where the volume or clone is mounted: never empty.
-  fs::path mount(std::string const& name, std::string const& mount_id);
+  Mounted mount(std::string const& name, std::string const& mount_id);
 
   // An ID that is not mounted is success.
   void unmount(std::string const& name, std::string const& mount_id);
@@ -70,9 +58,11 @@ class Mounts {
   void discard(CloneRecord const& clone);
 
  private:
-  fs::path mount_clone(Record const& record, std::string const& mount_id);
+  bool mount_again(std::string const& name, std::string const& mount_id, Mounted& mounted);
+  fs::path mount_clone(VolumePtr const& volume, std::string const& mount_id);
   fs::path mount_volume(Record const& record, std::string const& mount_id);
   void make_clone(Record const& record, CloneRecord& clone);
+  void end(CloneRecord clone);
   bool stays_in_use(fs::path const& tree) const;
   void save(CloneRecord const& clone);
   void save(std::string const& name, MountCounts const& counts);
@@ -86,9 +76,6 @@ class Mounts {
   Trash& trash_;
   std::chrono::milliseconds settle_;
 };
-
-// Unmounts whatever is mounted there, and removes the directory.
-void clear_mount_point(fs::path const& target);
 
 // "1 mount", "2 mounts".
 std::string counted(std::size_t number, std::string const& what);

@@ -7,7 +7,7 @@
 namespace snapclone::volume {
 namespace {
 
-constexpr std::size_t kLongestName = 200;     // NAME_MAX is 255, and temporary files need a suffix
+constexpr std::size_t kLongestName = 200;     // NAME_MAX is 255, and temporary files need a prefix
 constexpr std::size_t kLongestMountId = 128;  // twice Docker's
 constexpr std::size_t kLongestTarget = 4095;  // PATH_MAX less its NUL
 constexpr std::size_t kLongestShown = 80;

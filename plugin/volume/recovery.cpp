@@ -53,11 +53,11 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
   return kept;
 }
 
-void recover_counts(Pool const& pool, Catalogue& catalogue) {
+void recover_counts(Pool const& pool, Catalogue& catalogue, Trash& trash) {
   for (auto const& name : sys::list_dir(pool.mounts())) {
     fs::path path = pool.mounts() / name;
     if (!catalogue.find(name)) {  // a removed volume's, or a temporary file
-      sys::remove_file(path);
+      trash.put(path, TrashKind::other);
       continue;
     }
     try {
@@ -67,6 +67,18 @@ void recover_counts(Pool const& pool, Catalogue& catalogue) {
       sys::log_warning("the mount counts of volume \"" + name +
                        "\" cannot be used: " + error.what());
     }
+  }
+}
+
+// A crash just after sealing leaves it.
+void drop_work_of_sealed_layers(Pool const& pool, Catalogue const& catalogue, Trash& trash) {
+  std::set<std::string> sealed;
+  for (auto const& volume : catalogue.all()) {
+    sealed.insert(volume->record.stack.begin(), volume->record.stack.end());
+  }
+  for (auto const& layer : sealed) {
+    fs::path work = pool.layer(layer) / "work";
+    if (sys::exists(work)) trash.put(work, TrashKind::other);
   }
 }
 
@@ -90,7 +102,8 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
   }
   catalogue.load();
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
-  recover_counts(pool, catalogue);
+  recover_counts(pool, catalogue, trash);
+  drop_work_of_sealed_layers(pool, catalogue, trash);
   clear_mount_points(points, catalogue, kept);
   sys::log_info("found " + std::to_string(catalogue.all().size()) + " volumes and snapshots" +
                 ", " + counted(kept.size(), "live clone"));

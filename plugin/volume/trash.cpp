@@ -31,8 +31,9 @@ struct Stopped {};
 
 }  // namespace
 
-Trash::Trash(Pool const& pool, clone::Backend& backend, Catalogue& catalogue)
-    : pool_(pool), backend_(backend), catalogue_(catalogue) {}
+Trash::Trash(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+             Catalogue& catalogue)
+    : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue) {}
 
 Trash::~Trash() {
   {
@@ -143,6 +144,9 @@ void Trash::run() {
 bool Trash::remove(Item& item) {
   std::string name = item.path.filename().string();
   try {
+    if (item.kind == TrashKind::clone) {  // if that failed at its Unmount
+      clear_mount_point(points_.clone(name.substr(name.find('-') + 1)));
+    }
     bool could_be_used = item.kind == TrashKind::clone || item.kind == TrashKind::layer;
     if (could_be_used && backend_.in_use(item.path)) {
       if (complained_.insert(name).second) {

@@ -3,6 +3,7 @@
 
 #include "clone/backend.hpp"
 #include "volume/catalogue.hpp"
+#include "volume/mount_points.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -27,7 +28,7 @@ enum class TrashKind { clone, layer, boot, other };
 // a mount. Safe from every thread.
 class Trash {
  public:
-  Trash(Pool const& pool, clone::Backend& backend, Catalogue& catalogue);
+  Trash(Pool const& pool, MountPoints const& points, clone::Backend& backend, Catalogue& catalogue);
   Trash(Trash const&) = delete;
   Trash& operator=(Trash const&) = delete;
   ~Trash();  // ends the thread; what is left is deleted after the next start
@@ -35,7 +36,8 @@ class Trash {
   // Queues everything in trash/ and starts the thread. What is put before waits until then.
   void start();
 
-  // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error.
+  // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error. (A clone
+  // is moved by Mounts::discard(), to "clone-<its id>".)
   void put(fs::path const& tree, TrashKind kind);
 
   // Queues an entry that lies in trash/ already.
@@ -62,6 +64,7 @@ class Trash {
   void sweep_now();
 
   Pool const& pool_;
+  MountPoints const& points_;
   clone::Backend& backend_;
   Catalogue& catalogue_;
 

@@ -16,6 +16,11 @@ void Turns::run(std::vector<std::string> keys, Job job) {
   if (ready) start(waiting);
 }
 
+bool Turns::idle() const {
+  std::lock_guard lock(mutex_);
+  return queues_.empty();
+}
+
 // Goes on from key to key as long as the next one is free. True if all are held.
 bool Turns::advance(WaitingPtr const& waiting) {
   while (waiting->held < waiting->keys.size()) {

@@ -26,6 +26,9 @@ class Turns {
   // not throw.
   void run(std::vector<std::string> keys, Job job);
 
+  // Whether no job with a key runs or waits.
+  bool idle() const;
+
  private:
   struct Waiting {
     std::vector<std::string> keys;
@@ -39,7 +42,7 @@ class Turns {
   void finish(WaitingPtr const& waiting);
 
   std::function<void(Job)> execute_;
-  std::mutex mutex_;                                      // guards queues_ and every Waiting
+  mutable std::mutex mutex_;                              // guards queues_ and every Waiting
   std::map<std::string, std::deque<WaitingPtr>> queues_;  // the first of each queue has the key
 };
 

@@ -95,7 +95,11 @@ Stack Volumes::freeze(Volume const& volume, std::string const& purpose) {
   Record record = volume.record;
   if (record.kind == Kind::snapshot) return record.stack;
   mounts_.make_idle(record, purpose);
-  if (!backend_.unchanged(pool_.layer(record.upper), record.stack)) seal(record);
+  if (backend_.unchanged(pool_.layer(record.upper), record.stack)) {
+    sys::sync_dir(pool_.volume(record.name));  // an earlier sealing may have failed right there
+  } else {
+    seal(record);
+  }
   return record.stack;
 }
 
@@ -146,7 +150,7 @@ void Volumes::add(Record const& record) {
   }
 }
 
-// Leftovers that nothing names: if they cannot be moved now, the next start does it.
+// Leftovers that nothing needs: if they cannot be moved now, the next start does it.
 void Volumes::throw_away(fs::path const& tree) {
   try {
     trash_.put(tree, TrashKind::other);

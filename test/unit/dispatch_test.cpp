@@ -87,8 +87,7 @@ BOOST_AUTO_TEST_CASE(a_nested_mount_that_nobody_heard_leaves_the_first_one) {
   error("Create", R"({"Name":"seed","Opts":{"snapshot-of":"db"}})");
   std::string path(ask("Mount", R"({"Name":"seed","ID":"id"})").at("Mountpoint").as_string());
   ask("Mount", R"({"Name":"seed","ID":"id"})");
-  reply->undelivered();
-  work();
+  BOOST_TEST(!reply->undelivered);  // engine 20.10 sends the Unmount itself
   BOOST_TEST(sys::is_mounted(path));
 }
 

@@ -99,6 +99,66 @@ BOOST_AUTO_TEST_CASE(a_clone_that_someone_unmounted_behind_our_back_is_made_anew
   BOOST_TEST(live_clones("seed") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_volume_that_is_still_mapped_is_not_mounted_a_second_time) {
+  create_with("db", "file", "mapped");
+  fs::path volume = mount("db", "one");
+  sys::Fd held = sys::open_dir(volume);
+  unmount("db", "one");
+  BOOST_TEST(contains(refusal([&] { mount("db", "two"); }), "is still in use by a container"));
+  held = sys::Fd();
+  BOOST_TEST(content("db", "file") == "mapped");
+}
+
+BOOST_AUTO_TEST_CASE(only_the_first_mount_of_an_id_is_a_new_one) {
+  create("db");
+  snapshot("db", "seed");
+  for (auto const* name : {"db", "seed"}) {
+    BOOST_TEST(process->mounts.mount(name, "one").first);
+    BOOST_TEST(!process->mounts.mount(name, "one").first);
+    BOOST_TEST(process->mounts.mount(name, "two").first);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_never_starts_on_a_snapshot_that_was_replaced_meanwhile) {
+  create("db");
+  snapshot("db", "seed");
+  auto judged = process->catalogue.find("seed");
+  remove("seed");
+  create("seed");
+  volume::CloneRecord clone{"cloneid2", "seed", "id", judged->record.stack, "", 0};
+  BOOST_TEST(contains(refusal([&] { process->catalogue.start_clone(clone, judged); }),
+                      "has just been removed"));
+}
+
+BOOST_AUTO_TEST_CASE(a_clone_that_could_not_be_unmounted_is_cleared_away_later) {
+  create("db");
+  snapshot("db", "seed");
+  fs::path target = mount("seed", "id");
+  volume::CloneRecord clone;
+  BOOST_REQUIRE(process->catalogue.find_clone("seed", "id", clone));
+  // What an Unmount leaves whose unmounting failed: the clone in trash/, its mount still there.
+  fs::path trashed = pool() / "trash" / ("clone-" + clone.id);
+  fs::rename(process->pool.clone(clone.id), trashed);
+  process->catalogue.end_clone(clone);
+  process->trash.queue(trashed);
+  BOOST_TEST(trash() == 0U);
+  BOOST_TEST(!fs::exists(target));
+}
+
+BOOST_AUTO_TEST_CASE(an_unmount_that_cannot_drop_the_clone_is_answered_and_made_good_later) {
+  create("db");
+  snapshot("db", "seed");
+  fs::path target = mount("seed", "id");
+  write(target / "old", "x");
+  fs::rename(pool() / "trash", pool() / "hidden");
+  BOOST_CHECK_NO_THROW(unmount("seed", "id"));
+  BOOST_TEST(!sys::is_mounted(target));
+  fs::rename(pool() / "hidden", pool() / "trash");
+  BOOST_TEST(fs::is_empty(mount("seed", "id")));
+  unmount("seed", "id");
+  BOOST_TEST(trash() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_clone_in_use_elsewhere_is_not_deleted_until_it_is_free) {
   create("db");
   snapshot("db", "seed");

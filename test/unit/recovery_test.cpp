@@ -82,7 +82,8 @@ BOOST_AUTO_TEST_CASE(a_volume_held_by_a_container_that_outlived_the_plugin_is_no
   for (auto const& sentence :
        {refusal([&] { mount("db", "new"); }), refusal([&] { snapshot("db", "seed"); }),
         refusal([&] { remove("db"); })}) {
-    BOOST_TEST(contains(sentence, "started before the plugin was restarted: stop that container"));
+    BOOST_TEST(
+        contains(sentence, "is still in use by a container that the plugin knows nothing of"));
   }
   container = sys::Fd();
   BOOST_TEST(content("db", "file") == "live");
@@ -200,6 +201,48 @@ BOOST_AUTO_TEST_CASE(a_damaged_count_makes_the_volume_prove_that_it_is_free) {
   BOOST_TEST(contains(refusal([&] { mount("db", "new"); }), "is still in use by a container"));
   container = sys::Fd();
   BOOST_CHECK_NO_THROW(mount("db", "new"));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_a_clone_can_mount_it_again_though_the_record_became_unreadable) {
+  create("db");
+  snapshot("db", "seed");
+  fs::path clone = mount("seed", "id");
+  write(pool() / "volumes" / "seed" / "volume.json", "{");
+  restart();
+  BOOST_TEST(mount("seed", "id") == clone);
+  BOOST_TEST(contains(refusal([&] { mount("seed", "other"); }), "cannot be used"));
+  unmount("seed", "id");
+  BOOST_TEST(sys::is_mounted(clone));
+  unmount("seed", "id");
+  BOOST_TEST(!fs::exists(clone));
+}
+
+BOOST_AUTO_TEST_CASE(counts_of_volumes_with_similar_names_do_not_touch_each_other) {
+  create("db");
+  create("db.tmp");
+  fs::path live = mount("db.tmp", "one");
+  mount("db", "two");
+  restart();
+  BOOST_TEST(sys::is_mounted(live));
+}
+
+BOOST_AUTO_TEST_CASE(a_sealed_layer_keeps_no_work_directory) {
+  create_with("db", "file", "content");
+  snapshot("db", "seed");
+  auto layer = process->catalogue.find("seed")->record.stack.front();
+  fs::create_directories(pool() / "layers" / layer / "work" / "work");
+  restart();
+  BOOST_TEST(trash() == 0U);
+  BOOST_TEST(!fs::exists(pool() / "layers" / layer / "work"));
+  BOOST_TEST(content("seed", "file") == "content");
+}
+
+BOOST_AUTO_TEST_CASE(odd_things_in_the_pool_do_not_keep_it_from_starting) {
+  fs::create_directories(process->pool.mounts() / "directory" / "inner");
+  write(process->pool.clones() / "file", "x");
+  write(pool() / "staging" / "file", "x");
+  BOOST_CHECK_NO_THROW(restart());
+  BOOST_TEST(trash() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_in_use_by_another_process_is_refused) {

@@ -44,9 +44,9 @@ struct Process {
   }
   clone::Pool pool;
   volume::MountPoints points;
-  clone::OverlayBackend backend{pool};
+  clone::OverlayBackend backend{pool, points.probes()};
   volume::Catalogue catalogue{pool};
-  volume::Trash trash{pool, backend, catalogue};
+  volume::Trash trash{pool, points, backend, catalogue};
   volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};
   volume::Volumes volumes{pool, backend, catalogue, mounts, trash};
 };
@@ -91,7 +91,7 @@ struct World {
   }
   void remove(std::string const& name) { process->volumes.remove(name); }
   fs::path mount(std::string const& name, std::string const& id) {
-    return process->mounts.mount(name, id);
+    return process->mounts.mount(name, id).path;
   }
   void unmount(std::string const& name, std::string const& id) {
     process->mounts.unmount(name, id);
