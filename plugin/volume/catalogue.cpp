@@ -43,7 +43,7 @@ Volume Catalogue::read(std::string const& name) const {
     volume.record = {};
     volume.record.name = name;
     volume.unreadable = "the record " + path.string() + " cannot be used: " + error.what() +
-                        "; nothing was changed, repair or remove it while the plugin is disabled";
+                        "; nothing was changed, and the README says what to do";
     sys::log_error("volume \"" + shown(name) + "\": " + volume.unreadable);
   }
   return volume;

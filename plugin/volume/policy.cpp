@@ -53,6 +53,17 @@ Cleaned clean(std::string_view absolute) {
 
 std::string quoted(std::string_view text) { return "\"" + shown(text) + "\""; }
 
+bool is_name(std::string_view name) {
+  return name.size() >= 2 && name.size() <= kLongestName && is_alphanumeric(name.front()) &&
+         std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+void check_source(std::string const& option, std::optional<std::string> const& name) {
+  if (!name || is_name(*name)) return;
+  throw Refusal("option " + option + " needs the name of a volume, like " + option + "=db, and " +
+                quoted(*name) + " is not allowed as one");
+}
+
 }  // namespace
 
 std::string shown(std::string_view text) {
@@ -70,9 +81,7 @@ std::string shown(std::string_view text) {
 }
 
 void check_name(std::string_view name) {
-  bool good = name.size() >= 2 && name.size() <= kLongestName && is_alphanumeric(name.front()) &&
-              std::all_of(name.begin(), name.end(), is_name_character);
-  if (good) return;
+  if (is_name(name)) return;
   throw Refusal("volume name " + quoted(name) +
                 " is not allowed: use 2 to 200 letters, digits, \"_\", \".\" or \"-\", beginning "
                 "with a letter or digit");
@@ -116,8 +125,8 @@ Options parse_options(RawOptions const& raw) {
   if (options.read_only && !options.snapshot_of) {
     throw Refusal("access=ro is for snapshots: it needs snapshot-of");
   }
-  if (options.snapshot_of) check_name(*options.snapshot_of);
-  if (options.clone_of) check_name(*options.clone_of);
+  check_source("snapshot-of", options.snapshot_of);
+  check_source("clone-of", options.clone_of);
   return options;
 }
 

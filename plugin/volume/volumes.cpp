@@ -84,7 +84,7 @@ void Volumes::create(std::string const& name, RawOptions const& raw) {
 VolumePtr Volumes::source(std::string const& name, std::string const& what) const {
   VolumePtr volume = catalogue_.find(name);
   if (!volume) {
-    throw Refusal("there is no volume " + quoted(name) + " to make a " + what + " of");
+    throw Refusal("snapclone has no volume " + quoted(name) + " to make a " + what + " of");
   }
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
   return volume;

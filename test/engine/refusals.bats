@@ -19,20 +19,20 @@ changes_nothing() {
 }
 
 @test "a snapshot of an unknown volume is refused" {
-  changes_nothing 'there is no volume "nope" to make a snapshot of' snapshot nope seed
+  changes_nothing 'snapclone has no volume "nope" to make a snapshot of' snapshot nope seed
 }
 
 @test "a clone of an unknown volume is refused" {
-  changes_nothing 'there is no volume "nope" to make a clone of' clone_of nope dev
+  changes_nothing 'snapclone has no volume "nope" to make a clone of' clone_of nope dev
 }
 
 @test "a snapshot of a volume of another driver is refused" {
   docker volume create local-volume
-  changes_nothing 'there is no volume "local-volume" to make a snapshot of' snapshot local-volume seed
+  changes_nothing 'snapclone has no volume "local-volume" to make a snapshot of' snapshot local-volume seed
 }
 
 @test "a snapshot of itself is refused" {
-  changes_nothing 'there is no volume "seed" to make a snapshot of' snapshot seed seed
+  changes_nothing 'snapclone has no volume "seed" to make a snapshot of' snapshot seed seed
 }
 
 @test "an unknown option is refused with the known ones" {

@@ -151,10 +151,10 @@ BOOST_AUTO_TEST_CASE(creating_again_with_the_same_options_is_success_and_with_ot
 
 BOOST_AUTO_TEST_CASE(a_source_that_is_missing_is_named) {
   BOOST_TEST(refusal([&] { snapshot("nope", "seed"); }) ==
-             "there is no volume \"nope\" to make a snapshot of");
+             "snapclone has no volume \"nope\" to make a snapshot of");
   BOOST_TEST(refusal([&] {
                create("dev", {{"clone-of", "nope"}});
-             }) == "there is no volume \"nope\" to make a clone of");
+             }) == "snapclone has no volume \"nope\" to make a clone of");
   BOOST_TEST(process->catalogue.all().empty());
 }
 
