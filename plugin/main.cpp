@@ -39,7 +39,7 @@ class Plugin {
         catalogue_(pool_),
         trash_(pool_, points_, backend_, catalogue_),
         mounts_(pool_, points_, backend_, catalogue_, trash_),
-        volumes_(pool_, backend_, catalogue_, mounts_, trash_),
+        volumes_(pool_, points_, backend_, catalogue_, mounts_, trash_),
         turns_([this](volume::Turns::Job job) { asio::post(workers_, std::move(job)); }),
         dispatch_({catalogue_, mounts_, volumes_, turns_, std::string(backend_.name())}),
         server_(

@@ -32,6 +32,9 @@ class Backend {
   virtual void mount(fs::path const& tree, Stack const& below, Access access,
                      std::string const& source, fs::path const& target) = 0;
 
+  // Mounts what sealed layers show together, read-only: two or more.
+  virtual void view(Stack const& stack, fs::path const& target) = 0;
+
   // Whether any mount namespace, also one we cannot see into, still uses the tree. Never guesses:
   // what cannot be found out is thrown.
   virtual bool in_use(fs::path const& tree) = 0;

@@ -133,6 +133,16 @@ void OverlayBackend::mount(fs::path const& tree, Stack const& below, Access acce
   sys::mount_overlay(overlay, target);
 }
 
+void OverlayBackend::view(Stack const& stack, fs::path const& target) {
+  sys::Overlay overlay;
+  overlay.base = pool_.descriptor();
+  overlay.source = "snapclone";
+  overlay.lower = lower_paths(stack);
+  overlay.options = kOptions;
+  overlay.read_only = true;
+  sys::mount_overlay(overlay, target);
+}
+
 // With index=on the kernel refuses with EBUSY to use a tree as a layer that is the upper of a live
 // overlay in whatever mount namespace. It looks only if the new overlay has an upper of its own,
 // and it leaves nothing behind in the tree. Where the index cannot be had the kernel would drop

@@ -32,6 +32,7 @@ class OverlayBackend final : public Backend {
   void make_tree(fs::path const& tree, Stack const& below) override;
   void mount(fs::path const& tree, Stack const& below, Access access, std::string const& source,
              fs::path const& target) override;
+  void view(Stack const& stack, fs::path const& target) override;
   bool in_use(fs::path const& tree) override;
   bool unchanged(fs::path const& tree, Stack const& below) override;
 

@@ -43,8 +43,8 @@ bool is_mounted(fs::path const& directory) {
 }
 
 void mount_overlay(Overlay const& overlay, fs::path const& target) {
-  std::string data = "lowerdir=" + joined(overlay.lower) + ",upperdir=" + overlay.upper +
-                     ",workdir=" + overlay.work + "," + overlay.options;
+  std::string data = "lowerdir=" + joined(overlay.lower) + "," + overlay.options;
+  if (!overlay.upper.empty()) data += ",upperdir=" + overlay.upper + ",workdir=" + overlay.work;
   if (data.size() >= kMountDataLimit) {
     throw std::runtime_error("cannot mount " + target.string() + ": its " +
                              std::to_string(overlay.lower.size()) +

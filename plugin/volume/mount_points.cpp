@@ -16,7 +16,10 @@ MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   // What a process that died was trying out.
   clear_mount_point(trial());
   clone::remove_tree(probes(), [] {});
-  for (auto const& path : {clones(), volumes(), trial(), probes()}) sys::ensure_dir(path, 0711);
+  for (auto const& path : {clones(), volumes(), views(), trial(), probes()}) {
+    sys::ensure_dir(path, 0711);
+  }
+  for (auto const& name : sys::list_dir(views())) clear_mount_point(view(name));
 }
 
 void clear_mount_point(fs::path const& target) {

@@ -22,6 +22,9 @@ class MountPoints {
   fs::path clone(std::string const& id) const { return clones() / id; }
   fs::path volumes() const { return root_ / "volumes"; }
   fs::path volume(std::string const& name) const { return volumes() / name; }
+  // Where what a volume shows is read while it is copied into one layer.
+  fs::path view(std::string const& name) const { return views() / name; }
+  fs::path views() const { return root_ / "views"; }
   fs::path trial() const { return root_ / "trial"; }
   // Scratch directories that do not need the pool's disk, which may be full.
   fs::path probes() const { return root_ / "probes"; }

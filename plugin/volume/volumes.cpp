@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/volumes.hpp"
 
+#include "clone/copy_tree.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
@@ -8,7 +9,8 @@
 namespace snapclone::volume {
 namespace {
 
-constexpr std::size_t kMostLayers = 128;
+// The kernel takes 500, but looking a name up for the first time gets slower with each.
+constexpr std::size_t kMostLayers = 50;
 constexpr std::size_t kLongestLineage = 20;
 
 std::string quoted(std::string const& name) { return "\"" + name + "\""; }
@@ -103,16 +105,19 @@ Stack Volumes::freeze(Volume const& volume, std::string const& purpose) {
   return record.stack;
 }
 
-// Gives the volume a new upper and makes the old one part of its stack. That is durable before
+// Gives the volume a new upper and makes the old one part of its stack; a stack that gets too high
+// becomes one layer, for the snapshot and for the volume to go on with. That is durable before
 // anything else names the old upper, and the volume shows the same at every moment.
 void Volumes::seal(Record& record) {
-  if (record.stack.size() >= kMostLayers) {
-    throw Refusal(described(record) + " is made of " + counted(record.stack.size(), "layer") +
-                  " already, one for each snapshot after a change, and cannot take another one: "
-                  "copy its content into a new volume and go on with that");
-  }
   std::string old_upper = record.upper;
   record.stack.insert(record.stack.begin(), old_upper);
+  Catalogue::Pin flat;
+  if (record.stack.size() > kMostLayers) {
+    std::string id = sys::random_id();
+    flat = {catalogue_, {id}};
+    flatten(record.stack, record.name, id);
+    record.stack = {id};
+  }
   record.upper = sys::random_id();
   Catalogue::Pin upper(catalogue_, {record.upper});
   make_layer(record.upper, record.stack);
@@ -120,11 +125,34 @@ void Volumes::seal(Record& record) {
     sys::sync_filesystem(pool_.root());
     catalogue_.replace(record);
   } catch (...) {
-    upper = {};  // not needed any more: let the layer be swept
+    upper = {};  // not needed any more: let the layers be swept
+    flat = {};
     trash_.sweep();
     throw;
   }
+  trash_.sweep();  // a flattened stack may have been nobody else's
   throw_away(pool_.layer(old_upper) / "work");
+}
+
+// Copies what the stack shows into one new layer. The stack of whatever exists stays as it is.
+void Volumes::flatten(Stack const& stack, std::string const& name, std::string const& id) {
+  fs::path staged = pool_.staging() / ("layer-" + id);
+  fs::path view = points_.view(name);
+  sys::make_dir(staged);
+  try {
+    sys::make_dir(staged / "fs");
+    sys::ensure_dir(view);
+    backend_.view(stack, view);
+    clone::CopyOptions options;
+    options.shown = true;
+    clone::copy_tree(view, staged / "fs", options);
+    clear_mount_point(view);
+    sys::rename_new(staged, pool_.layer(id));
+  } catch (...) {
+    clear_mount_point(view);
+    throw_away(staged);
+    throw;
+  }
 }
 
 // A layer appears whole; the caller has pinned its id.

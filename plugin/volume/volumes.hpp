@@ -16,9 +16,14 @@ namespace snapclone::volume {
 // turns_of_create() and turns_of_remove() name.
 class Volumes {
  public:
-  Volumes(Pool const& pool, clone::Backend& backend, Catalogue& catalogue, Mounts& mounts,
-          Trash& trash)
-      : pool_(pool), backend_(backend), catalogue_(catalogue), mounts_(mounts), trash_(trash) {}
+  Volumes(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+          Catalogue& catalogue, Mounts& mounts, Trash& trash)
+      : pool_(pool),
+        points_(points),
+        backend_(backend),
+        catalogue_(catalogue),
+        mounts_(mounts),
+        trash_(trash) {}
 
   // The same name with the same options again is success.
   void create(std::string const& name, RawOptions const& options);
@@ -28,11 +33,13 @@ class Volumes {
   VolumePtr source(std::string const& name, std::string const& what) const;
   Stack freeze(Volume const& volume, std::string const& purpose);
   void seal(Record& record);
+  void flatten(Stack const& stack, std::string const& name, std::string const& id);
   void make_layer(std::string const& id, Stack const& below);
   void add(Record const& record);
   void throw_away(fs::path const& tree);
 
   Pool const& pool_;
+  MountPoints const& points_;
   clone::Backend& backend_;
   Catalogue& catalogue_;
   Mounts& mounts_;

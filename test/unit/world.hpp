@@ -48,7 +48,7 @@ struct Process {
   volume::Catalogue catalogue{pool};
   volume::Trash trash{pool, points, backend, catalogue};
   volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};
-  volume::Volumes volumes{pool, backend, catalogue, mounts, trash};
+  volume::Volumes volumes{pool, points, backend, catalogue, mounts, trash};
 };
 
 struct World {

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clone/copy_file.hpp"
+
+#include "clone/beneath.hpp"
+#include "sys/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace snapclone::clone {
+namespace {
+
+constexpr std::size_t kChunk = 16U << 20U;  // a hundredth of a second on a good disk
+constexpr std::size_t kBuffer = 128U << 10U;
+constexpr std::size_t kLargestXattr = 65536;  // XATTR_LIST_MAX and XATTR_SIZE_MAX
+
+// The path that leads to exactly what the descriptor holds, also if that is a symbolic link.
+std::string path_to(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+// Whether an errno says that a way of copying cannot be gone, so that the next is to be tried.
+bool impassable(int code, std::atomic<bool>& way) {
+  switch (code) {
+    case EOPNOTSUPP:  // ext4, tmpfs and xfs without reflinks
+    case EXDEV:       // two file systems; reflinks before Linux 5.18: two mounts of one
+    case ENOTTY:      // file systems that do not know the request, such as FUSE's
+    case ENOSYS:      // a seccomp filter that does not know the call
+      way = false;
+      return true;
+    case EINVAL:   // this file alone: btrfs without copy-on-write (chattr +C), xfs realtime
+    case ETXTBSY:  // this file alone: a swap file in use
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::vector<std::string> list_xattrs(int fd, std::string const& path) {
+  auto names = std::make_unique_for_overwrite<char[]>(kLargestXattr);
+  ssize_t length = listxattr(path_to(fd).c_str(), names.get(), kLargestXattr);
+  if (length < 0 && errno == EOPNOTSUPP) return {};
+  if (length < 0) sys::fail("list the extended attributes of", path);
+  std::vector<std::string> list;
+  for (char const* name = names.get(); name < names.get() + length;
+       name += list.back().size() + 1) {
+    list.emplace_back(name);
+  }
+  return list;
+}
+
+std::string stored_name(std::string const& name, bool shown) {
+  constexpr std::string_view kMark = "trusted.overlay.";
+  bool escape = shown && name.rfind(kMark, 0) == 0;
+  return escape ? std::string(kMark) + "overlay." + name.substr(kMark.size()) : name;
+}
+
+void copy_xattrs(Original const& from, int to, bool shown) {
+  std::vector<std::string> names = list_xattrs(from.fd.get(), from.path);
+  if (names.empty()) return;
+  std::string source = path_to(from.fd.get());
+  std::string target = path_to(to);
+  auto value = std::make_unique_for_overwrite<char[]>(kLargestXattr);
+  for (auto const& name : names) {
+    ssize_t size = getxattr(source.c_str(), name.c_str(), value.get(), kLargestXattr);
+    if (size < 0 && errno == ENODATA) continue;  // removed meanwhile
+    if (size < 0) sys::fail("read the extended attribute " + name + " of", from.path);
+    if (setxattr(target.c_str(), stored_name(name, shown).c_str(), value.get(),
+                 static_cast<std::size_t>(size), 0) != 0) {
+      sys::fail("set the extended attribute " + name + " of the copy of", from.path);
+    }
+  }
+}
+
+timespec time_of(statx_timestamp const& time) { return {time.tv_sec, time.tv_nsec}; }
+
+}  // namespace
+
+Original look(sys::Fd held, std::string path) {
+  if (held.get() < 0) sys::fail("open", path);
+  Original found{std::move(held), {}, std::move(path)};
+  unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
+  if (statx(found.fd.get(), "", AT_EMPTY_PATH, mask, &found.status) != 0) {
+    sys::fail("look at", found.path);
+  }
+  return found;
+}
+
+sys::Fd make_copy(Original const& from, int directory, std::string const& name) {
+  auto made = [&](int result) {
+    if (result < 0) sys::fail("make the copy of", from.path);
+    return result;
+  };
+  unsigned type = from.status.stx_mode & S_IFMT;
+  if (type == S_IFREG) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    return sys::Fd(made(openat(directory, name.c_str(), flags, 0600)));
+  }
+  if (type == S_IFDIR) {
+    made(mkdirat(directory, name.c_str(), 0700));
+  } else if (type == S_IFLNK) {
+    char target[PATH_MAX] = {};  // with room for the zero at its end
+    if (readlinkat(from.fd.get(), "", target, sizeof target - 1) < 0) sys::fail("read", from.path);
+    made(symlinkat(target, directory, name.c_str()));
+  } else {
+    dev_t device = makedev(from.status.stx_rdev_major, from.status.stx_rdev_minor);
+    made(mknodat(directory, name.c_str(), type | 0600U, device));
+  }
+  sys::Fd copy = hold(directory, name);
+  if (copy.get() < 0) sys::fail("open the copy of", from.path);
+  return copy;
+}
+
+void ContentCopier::copy(Original const& from, int to) {
+  auto size = static_cast<off_t>(from.status.stx_size);
+  if (size == 0) return;
+  // Through the descriptor, so that nothing but this regular file is ever opened: opening a device
+  // or a fifo does something. Without an access time, because a snapshot never changes.
+  sys::Fd source(open(path_to(from.fd.get()).c_str(), O_RDONLY | O_NOATIME | O_CLOEXEC));
+  if (source.get() < 0) sys::fail("open", from.path);
+  if (reflink(source.get(), to, from.path)) return;
+  if (copy_extents(source.get(), to, size, from.path) == size) return;
+  // It ends in a hole, or has shrunk.
+  struct stat now {};
+  if (fstat(source.get(), &now) != 0) sys::fail("look at", from.path);
+  if (ftruncate(to, std::min(size, now.st_size)) != 0) sys::fail("copy", from.path);
+}
+
+bool ContentCopier::reflink(int from, int to, std::string const& path) {
+  if (!reflinks_) return false;
+  if (ioctl(to, FICLONE, from) == 0) return true;
+  if (!impassable(errno, reflinks_)) sys::fail("copy", path);
+  return false;
+}
+
+// Returns where the last extent that was copied ends.
+off_t ContentCopier::copy_extents(int from, int to, off_t size, std::string const& path) {
+  off_t done = 0;
+  while (done < size) {
+    off_t begin = lseek(from, done, SEEK_DATA);
+    off_t end = begin < 0 ? begin : lseek(from, begin, SEEK_HOLE);
+    if (end < 0 && errno == ENXIO) return done;  // nothing but a hole, or nothing at all
+    if (end < 0) sys::fail("look for holes in", path);
+    if (begin >= size) return done;
+    end = std::min(end, size);
+    done = copy_extent(from, to, begin, end, path);
+    if (done < end) return done;
+  }
+  return done;
+}
+
+off_t ContentCopier::copy_extent(int from, int to, off_t begin, off_t end,
+                                 std::string const& path) {
+  while (begin < end) {
+    pause_();
+    std::size_t length = std::min(static_cast<std::size_t>(end - begin), kChunk);
+    std::size_t copied = copy_some(from, to, begin, length, path);
+    if (copied == 0) break;
+    begin += static_cast<off_t>(copied);
+  }
+  return begin;
+}
+
+// Returns how much was copied: 0 at the end of the file.
+std::size_t ContentCopier::copy_some(int from, int to, off_t at, std::size_t length,
+                                     std::string const& path) {
+  if (ranges_) {
+    off_t in = at;
+    off_t out = at;
+    ssize_t copied = copy_file_range(from, &in, to, &out, length, 0);
+    if (copied > 0) return static_cast<std::size_t>(copied);
+    if (copied < 0 && !impassable(errno, ranges_)) sys::fail("copy", path);
+  }
+  char buffer[kBuffer];
+  ssize_t got = pread(from, buffer, std::min(length, kBuffer), at);
+  if (got < 0) sys::fail("read", path);
+  for (ssize_t put = 0; put < got;) {
+    ssize_t written = pwrite(to, buffer + put, static_cast<std::size_t>(got - put), at + put);
+    if (written < 0) sys::fail("copy", path);
+    put += written;
+  }
+  return static_cast<std::size_t>(got);
+}
+
+// The order matters: a change of owner takes away the mode's set-id bits and the file's
+// capabilities, an ACL changes the mode, and everything changes the times.
+void copy_attributes(Original const& from, int to, bool shown) {
+  struct statx const& status = from.status;
+  if (fchownat(to, "", status.stx_uid, status.stx_gid, AT_EMPTY_PATH) != 0) {
+    sys::fail("set the owner of the copy of", from.path);
+  }
+  copy_xattrs(from, to, shown);
+  if (!S_ISLNK(status.stx_mode) && chmod(path_to(to).c_str(), status.stx_mode & 07777U) != 0) {
+    sys::fail("set the mode of the copy of", from.path);
+  }
+  timespec const times[] = {time_of(status.stx_atime), time_of(status.stx_mtime)};
+  if (utimensat(to, "", times, AT_EMPTY_PATH) != 0) {  // with AT_EMPTY_PATH since Linux 5.8
+    sys::fail("set the times of the copy of", from.path);
+  }
+}
+
+void remove_other_xattrs(Original const& from, int to) {
+  std::vector<std::string> wanted = list_xattrs(from.fd.get(), from.path);
+  for (auto const& name : list_xattrs(to, "the copy of " + from.path)) {
+    if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) continue;
+    if (removexattr(path_to(to).c_str(), name.c_str()) != 0) {
+      sys::fail("remove the extended attribute " + name + " of the copy of", from.path);
+    }
+  }
+}
+
+}  // namespace snapclone::clone

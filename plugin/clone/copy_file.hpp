@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sys/file.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include <sys/stat.h>
+
+// What makes one file, directory, link or device a copy of another. Everything throws sys::Error,
+// which names the original. Needs /proc, because many calls do not take an O_PATH descriptor.
+namespace snapclone::clone {
+
+// What is copied, held by a descriptor (O_PATH): it stays the same whatever is done to its name.
+struct Original {
+  sys::Fd fd;
+  struct statx status {};  // as it was before anything of it was read
+  std::string path;        // for messages
+};
+
+// Takes what hold() returned; if that was -1, throws for its errno.
+Original look(sys::Fd held, std::string path);
+
+// Makes a copy that has neither content nor attributes yet. That of a regular file is open for
+// writing, everything else is held.
+sys::Fd make_copy(Original const& from, int directory, std::string const& name);
+
+// Copies content in the cheapest way there is, and remembers for its lifetime what the file systems
+// do not have. Every thread of a run uses the same one.
+class ContentCopier {
+ public:
+  // `pause` is called now and then, by any thread; it throws to stop the copy.
+  explicit ContentCopier(std::function<void()> pause) : pause_(std::move(pause)) {}
+
+  // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
+  // the beginning is copied, of one that shrinks what is left.
+  void copy(Original const& from, int to);
+
+ private:
+  bool reflink(int from, int to, std::string const& path);
+  off_t copy_extents(int from, int to, off_t size, std::string const& path);
+  off_t copy_extent(int from, int to, off_t begin, off_t end, std::string const& path);
+  std::size_t copy_some(int from, int to, off_t at, std::size_t length, std::string const& path);
+
+  std::function<void()> const pause_;
+  std::atomic<bool> reflinks_{true};
+  std::atomic<bool> ranges_{true};
+};
+
+// Gives `to`, the finished copy (O_PATH will do), the original's owner, mode, times and extended
+// attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. `shown`
+// says that the original is seen through an overlay: what looks like a mark is then a container's
+// own attribute, and is stored as overlayfs stores such.
+void copy_attributes(Original const& from, int to, bool shown);
+
+// Removes all extended attributes of `to`, such as an ACL that new entries would inherit, which the
+// original does not have.
+void remove_other_xattrs(Original const& from, int to);
+
+}  // namespace snapclone::clone

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/copy_tree.hpp"
+#include "manifest.hpp"
+#include "media.hpp"
+#include "world.hpp"
+
+#include <string>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// What the tests of the copy stand on: a file system with an empty tree to copy.
+namespace snapclone::test {
+
+struct Copying {
+  explicit Copying(std::string const& type = "tmpfs", std::string const& options = "size=256m")
+      : media(type, options) {
+    fs::create_directory(from);
+    fs::create_directory(outside);
+  }
+
+  // Copies the tree to a new directory.
+  clone::CopyReport copy(clone::CopyOptions const& options = {}) {
+    to = media.path / ("to" + std::to_string(++copies));
+    fs::create_directory(to);
+    return clone::copy_tree(from, to, options);
+  }
+
+  std::string differences() const { return test::differences(manifest(from), manifest(to)); }
+
+  Media media;
+  fs::path const from = media.path / "from";
+  fs::path const outside = media.path / "outside";
+  fs::path to;
+  int copies = 0;
+};
+
+// As long as it lives the process may have so many descriptors.
+class Descriptors {
+ public:
+  explicit Descriptors(rlim_t most) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit now = before_;
+    now.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~Descriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+// Makes a directory below another one and opens it.
+inline sys::Fd make_and_open(int directory, std::string const& name) {
+  if (mkdirat(directory, name.c_str(), 0700) != 0) sys::fail("make directory", name);
+  return sys::Fd(openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+inline void make_file(int directory, std::string const& name, std::string const& text) {
+  sys::Fd fd(openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    sys::fail("write", name);
+  }
+}
+
+}  // namespace snapclone::test
