@@ -33,10 +33,10 @@ inline std::string shown_time(timespec const& time) {
 }
 
 inline void show_xattrs(fs::path const& path, Shown& shown) {
-  std::vector<char> names(65536);
+  std::vector<char> names(8192);
   ssize_t length = llistxattr(path.c_str(), names.data(), names.size());
   if (length < 0) sys::fail("list the extended attributes of", path.string());
-  std::vector<char> value(65536);
+  std::vector<char> value(length > 0 ? 65536 : 0);
   for (char const* name = names.data(); name < names.data() + length;) {
     std::string key = name;
     name += key.size() + 1;
