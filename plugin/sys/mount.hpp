@@ -22,7 +22,7 @@ struct Overlay {
   int base = -1;
   std::string source;              // what `df` shows as the file system's name
   std::vector<std::string> lower;  // topmost first
-  std::string upper;  // none: it can be read only, and needs two lower ones
+  std::string upper;               // none: it can be read only, and needs two lower ones
   std::string work;
   std::string options;  // further ones, comma separated
   bool read_only = false;
