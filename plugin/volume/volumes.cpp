@@ -130,8 +130,8 @@ void Volumes::seal(Record& record) {
     trash_.sweep();
     throw;
   }
-  trash_.sweep();  // a flattened stack may have been nobody else's
   throw_away(pool_.layer(old_upper) / "work");
+  trash_.sweep();  // a flattened stack may have been nobody else's, the old upper included
 }
 
 // Copies what the stack shows into one new layer. The stack of whatever exists stays as it is.

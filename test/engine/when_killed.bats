@@ -63,14 +63,14 @@ seed() {
 busy_container() {
   seed
   volume work
-  start box -v seed:/data -v work:/work
-  inside box 'echo changed >/data/file; rm /data/dir/inner; echo kept >/work/kept'
+  start box -v seed:/data -v work:/plain
+  inside box 'echo changed >/data/file; rm /data/dir/inner; echo kept >/plain/kept'
 }
 
 is_unharmed() {
-  prints $'changed\nkept' inside box 'cat /data/file; head -n 1 /work/kept; ls /data/dir'
-  inside box 'echo more >/data/more; echo more >>/work/kept; sync'
-  prints $'more\nmore' inside box 'cat /data/more; tail -n 1 /work/kept'
+  prints $'changed\nkept' inside box 'cat /data/file; head -n 1 /plain/kept; ls /data/dir'
+  inside box 'echo more >/data/more; echo more >>/plain/kept; sync'
+  prints $'more\nmore' inside box 'cat /data/more; tail -n 1 /plain/kept'
 }
 
 @test "killing the plugin does not harm running containers" {
@@ -149,8 +149,8 @@ is_unharmed() {
   snapshot db seed
   content seed >before
   volume work
-  start box -v seed:/data -v work:/work
-  inside box 'echo changed >/data/greeting; echo kept >/work/kept; sync'
+  start box -v seed:/data -v work:/plain
+  inside box 'echo changed >/data/greeting; echo kept >/plain/kept; sync'
   kill_engine
   prints 0 status seed clones
   content seed | diff before -
@@ -165,7 +165,7 @@ is_unharmed() {
   busy_container
   kill_engine
   docker start box
-  prints $'original\ninner\nkept' inside box 'cat /data/file /data/dir/inner /work/kept'
+  prints $'original\ninner\nkept' inside box 'cat /data/file /data/dir/inner /plain/kept'
   docker stop box
   eventually no_leftovers
   snapshot work frozen
