@@ -2,35 +2,70 @@
 BUILD_TYPE  ?= Release
 PLUGIN_NAME ?= snapclone
 FORCE       ?=
+POOL         =
+TIME        ?= 60
+REGISTRY     =
+TAG          =
+MAINTAINER   =
+# Another architecture to build for; it has a directory of its own below build/.
+ARCH         =
+cross        = $(filter-out $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/'),$(ARCH))
+# Another build, below build/ as well: with a sanitizer, address or thread.
+SANITIZE    ?=
+build        = build$(if $(cross),/$(cross))$(SANITIZE:%=/%)
+plugin       = SNAPCLONE_BUILD=$(build) scripts/plugin
+QUICK       ?=
+SECONDS      = 120
+GROUND       =
+MINUTES      = 10
 # As many at once as there are cores, and a gigabyte of memory for each: Beast's templates are hungry.
 JOBS        ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ { n = int($$2 / 1000000) } \
                  END { print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 
 # A caller's own flags, such as -n or -j, mean this file, and not what CMake makes.
-cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build build --parallel $(JOBS) --target
+cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build $(build) --parallel $(JOBS) --target
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all build plugin install uninstall demo test unit engine-test check format packages clean help configure
+.PHONY: all build check_pool check_name plugin install deb push uninstall demo test unit conformance engine-test fuzz test-kernels test-engines test-arm64 check format packages clean help configure \
+  bench bench-postgres bench-docs test-faults fault test-power power load test-load soak test-sanitizers
 
 all: build
 
 configure:
-	@cmake -Wno-dev -S . -B build -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null || \
-	  { echo "Packages that are missing here, if any (\"make packages\" installs them):" && \
-	    scripts/install-packages --list build; exit 1; } >&2
+	@$(if $(cross),test -e packaging/$(cross).cmake || { echo "ARCH=$(ARCH): of other architectures only arm64 can be built here" >&2; exit 1; })
+	@$(if $(cross),scripts/sysroot $(cross))
+	@cmake -Wno-dev -S . -B $(build) -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DSANITIZE=$(SANITIZE) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+	  $(if $(cross),-DCMAKE_TOOLCHAIN_FILE=packaging/$(cross).cmake) >/dev/null || \
+	  { echo "Packages that are missing here, if any (\"scripts/install-packages build\" installs them):" && \
+	    scripts/install-packages --list build $(cross); exit 1; } >&2
 
-build: configure ## build the program: build/snapclone (also what "make" alone does)
+build: configure ## build the program: build/snapclone (also what "make" alone does) [ARCH=arm64, here and below]
 	$(cmake_build) snapclone
 
-plugin: build ## stage the managed plugin: build/plugin
-	@scripts/plugin stage
+check_pool:
+	@$(plugin) check "$(POOL)"
 
-install: plugin ## create and enable the plugin in your Docker engine [PLUGIN_NAME=snapclone]
-	@scripts/plugin install "$(PLUGIN_NAME)"
+plugin: check_pool build ## stage the managed plugin: build/plugin, or build/plugin-pool [POOL=/srv/pool]
+	@$(plugin) stage "$(POOL)"
 
-uninstall: ## remove it; refused while it has volumes, which go with it [FORCE=1]
-	@FORCE="$(FORCE)" scripts/plugin uninstall "$(PLUGIN_NAME)"
+check_name:
+	@$(plugin) check-name "$(PLUGIN_NAME)"
+
+install: check_name plugin ## create and enable it in your Docker engine [PLUGIN_NAME=snapclone] [POOL=/srv/pool]
+	@$(plugin) install "$(PLUGIN_NAME)" "$(POOL)"
+
+deb: build ## make a Debian package, to run it as a service and not as a managed plugin [MAINTAINER="Name <address>"]
+	@rm -f $(build)/snapclone_*.deb
+	@cd $(build) && cpack $(if $(MAINTAINER),-D CPACK_PACKAGE_CONTACT="$(MAINTAINER)") >cpack.log || { cat cpack.log; exit 1; }
+	@echo "made $$(echo $(build)/snapclone_*.deb)"
+
+push: build ## publish it as REGISTRY=host:port/name, its version and "latest" [TAG=nightly] [POOL=/srv/pool]
+	@$(plugin) stage "$(POOL)"
+	@TAG="$(TAG)" $(plugin) push "$(REGISTRY)" "$(POOL)"
+
+uninstall: ## remove it; refused while it has volumes, which go with it unless they lie in a POOL [FORCE=1]
+	@FORCE="$(FORCE)" $(plugin) uninstall "$(PLUGIN_NAME)"
 
 demo: ## show what it does, on an engine of its own; installs missing packages
 	@scripts/install-packages build engine
@@ -39,17 +74,93 @@ demo: ## show what it does, on an engine of its own; installs missing packages
 
 test: ## everything: checks, unit tests, engine tests; installs missing packages
 	@scripts/install-packages build engine test check
-	@$(MAKE) --no-print-directory plugin unit_tests
+	@$(MAKE) --no-print-directory plugin deb unit_tests conformance_tests fault_tests power_tests load_tests
 	@scripts/test
 
-unit_tests: configure
-	$(cmake_build) unit_tests
+unit_tests conformance_tests fault_tests power_tests: configure
+	$(cmake_build) $@
+
+load_tests: configure
+	$(cmake_build) snapclone load_tests
 
 unit: unit_tests ## the unit tests alone
 	@scripts/test unit
 
-engine-test: plugin ## the tests with a real engine alone
+conformance: conformance_tests ## what every backend promises, on every kind of pool
+	@scripts/test conformance
+
+fault: fault_tests ## kills, and calls that fail, at every kind of system call
+	@scripts/test fault
+
+power: power_tests ## power cuts at some moments, on recorded disks
+	@scripts/test power
+
+load: load_tests ## a thousand clones, 64 clients at once, many pairs of verbs: the short forms
+	@scripts/test load
+
+engine-test: plugin deb ## the tests with a real engine alone
 	@scripts/test engine
+
+fuzz: ## look for input that breaks what the decoders promise [TIME=60], in seconds for each of them
+	@scripts/install-packages build test
+	@scripts/fuzz $(TIME)
+
+test-kernels: ## the conformance tests on the kernels of Debian releases, under qemu [KERNELS="11 12 13"]
+	@scripts/install-packages build kernels
+	@$(MAKE) --no-print-directory conformance_tests
+	@scripts/test-kernels $(KERNELS)
+
+test-power: ## power cuts at every moment of many days, on every kind of pool [SEEDS=1]
+	@scripts/install-packages build test
+	@$(MAKE) --no-print-directory power_tests
+	@scripts/test-power $(SEEDS)
+
+test-engines: ## the engine tests with the Docker engines of Debian releases [ENGINES="12 13 sid"]
+	@scripts/install-packages build engines
+	@$(MAKE) --no-print-directory plugin deb
+	@scripts/test-engines $(ENGINES)
+
+test-arm64: ## the tests of a build for arm64, under user emulation
+	@scripts/install-packages build arm64 test
+	@$(MAKE) --no-print-directory ARCH=arm64 plugin deb unit_tests conformance_tests
+	@scripts/test-arm64
+
+bench: ## measure it, and what it is compared with; writes build/bench; takes ten minutes [QUICK=1: two minutes]
+	@scripts/install-packages build engine bench
+	@$(MAKE) --no-print-directory plugin
+	$(cmake_build) snapclone_bench
+	@bench/run $(if $(QUICK),--quick)
+
+bench-postgres: ## the same with PostgreSQL in containers; adds to the report of "make bench" [QUICK=1]
+	@scripts/install-packages build engine bench postgres
+	@$(MAKE) --no-print-directory plugin
+	$(cmake_build) snapclone_bench
+	@bench/run $(if $(QUICK),--quick) postgres
+
+bench-docs: ## put the report into docs/performance.md
+	@bench/report.py --docs build/bench
+
+test-faults: ## kills before, and failures of, every single system call; takes hours [GROUND="overlay on ext4"]
+	@scripts/install-packages build test
+	@$(MAKE) --no-print-directory fault_tests
+	$(if $(filter-out 0,$(shell id -u)),sudo )$(build)/fault_tests --log_level=message -- all $(if $(GROUND),"$(GROUND)")
+
+test-load: ## "make load" for two minutes each, with the program as it is and with sanitizers [SECONDS=120]
+	@scripts/install-packages build test
+	@for sanitize in '' address thread; do \
+	  $(MAKE) --no-print-directory load_tests SANITIZE=$$sanitize && \
+	    SANITIZE=$$sanitize LOAD_SECONDS=$(SECONDS) LOAD_TESTS='!@soak' scripts/test load || exit; \
+	done
+
+soak: load_tests ## whether it holds no more after many pairs of verbs, for a long time on each backend [MINUTES=10]
+	@LOAD_SECONDS=$$(($(MINUTES) * 60)) LOAD_TESTS=@soak scripts/test load
+
+test-sanitizers: ## unit, conformance and load tests with sanitizers: of addresses and undefined behaviour, of threads
+	@scripts/install-packages build test
+	@for sanitize in address thread; do \
+	  $(MAKE) --no-print-directory unit_tests conformance_tests load_tests SANITIZE=$$sanitize && \
+	    SANITIZE=$$sanitize scripts/test unit conformance load || exit; \
+	done
 
 check: plugin ## format, lint, rules of the source tree, promises of the program
 	@scripts/check
@@ -64,4 +175,4 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

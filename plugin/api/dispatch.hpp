@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "api/metrics.hpp"
 #include "api/protocol.hpp"
 #include "api/server.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/mounts.hpp"
 #include "volume/turns.hpp"
+#include "volume/usage.hpp"
 #include "volume/volumes.hpp"
 
 #include <functional>
@@ -21,11 +23,14 @@ struct Services {
   volume::Mounts& mounts;
   volume::Volumes& volumes;
   volume::Turns& turns;
+  volume::UsageSampler const& usage;
+  Metrics& metrics;
   std::string backend;  // its name, for Status
+  std::string backend_reason;
 };
 
-// From a request to its reply: decodes, waits for the turn, runs the verb, logs one line and
-// encodes. Every exception ends here, as {"Err": sentence}.
+// From a request to its reply: decodes, waits for the turn, runs the verb, logs one line, counts it
+// and encodes. Every exception ends here, as {"Err": sentence}.
 //
 // Activate and Capabilities are answered at once. All others wait until open(); then Get, List and
 // Path are answered on the calling thread, from memory and a look at the mount point of a mounted
@@ -46,6 +51,8 @@ class Dispatch {
   void remove(std::string const& body, Respond const& respond);
   void mount(std::string const& body, Respond const& respond);
   void unmount(std::string const& body, Respond const& respond);
+  void run_create_turn(CreateRequest const& request,
+                       std::function<void(std::vector<std::string> const& turns)> job);
   void run_mount_turn(MountRequest const& request, std::function<void()> job);
   VolumeView view(volume::Volume const& volume) const;
 

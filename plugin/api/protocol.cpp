@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/protocol.hpp"
 
+#include "sys/text.hpp"
 #include "volume/policy.hpp"
 
 #include <boost/json/array.hpp>
@@ -17,7 +18,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::array<std::string_view, 9> targets = {  // in the order of Verb
+constexpr std::array<std::string_view, kVerbs> targets = {  // in the order of Verb
     "/Plugin.Activate",    "/VolumeDriver.Capabilities", "/VolumeDriver.Create",
     "/VolumeDriver.Get",   "/VolumeDriver.List",         "/VolumeDriver.Path",
     "/VolumeDriver.Mount", "/VolumeDriver.Unmount",      "/VolumeDriver.Remove"};
@@ -127,7 +128,7 @@ MountRequest decode_mount(Verb verb, std::string_view body) {
 
 std::string encode_error(std::string_view sentence) {
   json::object reply;
-  reply["Err"] = sentence;
+  reply["Err"] = sys::printable(sentence);
   return to_text(reply);
 }
 

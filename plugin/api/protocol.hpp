@@ -16,6 +16,7 @@
 namespace snapclone::api {
 
 enum class Verb { activate, capabilities, create, get, list, path, mount, unmount, remove };
+inline constexpr std::size_t kVerbs = 9;
 
 // "/Plugin.Activate", "/VolumeDriver.Create", …; nothing else, not even with a query.
 std::optional<Verb> verb_of(std::string_view http_target);
@@ -56,7 +57,8 @@ struct VolumeView {
   boost::json::object status = {};  // numbers must be finite: JSON has no others
 };
 
-// Each returns valid JSON in valid UTF-8, whatever bytes the arguments hold.
+// Each returns valid JSON in valid UTF-8, whatever bytes the arguments hold. Of an error the
+// control characters are written out (sys/text.hpp): the command line prints it as it comes.
 std::string encode_error(std::string_view sentence);
 std::string encode_activate();
 std::string encode_capabilities();

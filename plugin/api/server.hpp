@@ -13,7 +13,10 @@ class io_context;
 }
 
 // HTTP over a unix socket, as the engine speaks it: POST only, one request at a time per
-// connection, connections kept for ever while they are idle.
+// connection, connections kept for ever while they are idle. If all are taken and another client
+// waits, the one that has been idle longest makes room, once that is longer than a request may
+// take. Requests whose clients have gone run to their end, and as many of them as there may be
+// connections take none.
 namespace snapclone::api {
 
 struct Reply {
@@ -21,8 +24,9 @@ struct Reply {
   std::string body = {};
   bool hang_up = false;  // close the connection without an answer
 
-  // Called on the io thread, once, if the client had gone before the reply was written or writing
-  // failed. A client that has only finished sending is not gone. Must not block or throw.
+  // Called on the io thread, once, if the client had gone before the reply was written, if writing
+  // failed, or if the client closed the connection without having read it. A client that has only
+  // finished sending is not gone. Must not block or throw.
   std::function<void()> undelivered = {};
 };
 

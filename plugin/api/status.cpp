@@ -1,21 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/status.hpp"
 
-#include <boost/json.hpp>
+#include "sys/host.hpp"
 
-#include <algorithm>
+#include <boost/json.hpp>
 
 namespace snapclone::api {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kShownClones = 20;
+json::object shown(volume::DiskUse const& use, bool snapshot) {
+  json::object object;
+  object["own_bytes"] = use.own;
+  if (snapshot) object["clones_bytes"] = use.clones;
+  object["measured"] = use.measured;
+  object["measured_ago"] = age_text(sys::seconds_since(use.measured));
+  return object;
+}
 
 }  // namespace
 
-json::object status_of(volume::Volume const& volume, std::string const& backend,
-                       std::vector<volume::CloneRecord> clones, std::size_t mounts) {
+std::string age_text(std::int64_t seconds) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
+  if (seconds < 2 * kMinute) return std::to_string(seconds) + " s";
+  if (seconds < 2 * kHour) return std::to_string(seconds / kMinute) + " min";
+  if (seconds < 2 * kDay) return std::to_string(seconds / kHour) + " h";
+  return std::to_string(seconds / kDay) + " days";
+}
+
+json::object status_of(volume::Volume const& volume, Circumstances const& circumstances) {
   json::object status;
   if (!volume.unreadable.empty()) {
     status["error"] = volume.unreadable;
@@ -29,20 +45,24 @@ json::object status_of(volume::Volume const& volume, std::string const& backend,
     status["lineage"] = json::array(record.lineage.begin(), record.lineage.end());
   }
   status["created"] = record.created;
+  status["age"] = age_text(sys::seconds_since(record.created));
   if (record.target) status["target"] = *record.target;
   if (record.read_only) status["access"] = "ro";
-  status["backend"] = backend;
+  if (record.memory != 0) {
+    status["medium"] = "memory";
+    status["size"] = record.options.at("size");
+  }
+  status["backend"] = circumstances.backend;
+  status["backend_reason"] = circumstances.backend_reason;
   status["layers"] = record.stack.size() + (snapshot ? 0 : 1);
+  if (circumstances.use) status["disk_use"] = shown(*circumstances.use, snapshot);
   if (!snapshot) {
-    status["mounts"] = mounts;
+    status["mounts"] = circumstances.mounts;
     return status;
   }
-  status["clones"] = clones.size();
-  std::sort(clones.begin(), clones.end(),
-            [](auto const& a, auto const& b) { return a.since > b.since; });
-  if (clones.size() > kShownClones) clones.resize(kShownClones);
+  status["clones"] = circumstances.clones;
   json::array newest;
-  for (auto const& clone : clones) {
+  for (auto const& clone : circumstances.newest_clones) {
     newest.push_back(json::object{{"mount", clone.mount_id}, {"since", clone.since}});
   }
   status["newest_clones"] = std::move(newest);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "clone/beneath.hpp"
 
+#include <string_view>
+#include <utility>
+
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
@@ -24,15 +27,19 @@ sys::Fd open_path(int directory, std::string const& path, int flags) {
 sys::Fd hold(int directory, std::string const& name) { return open_path(directory, name, 0); }
 
 // The kernel takes less than PATH_MAX at once.
-sys::Fd hold_directory(int directory, std::string const& path) {
+sys::Fd hold_directory(int directory, Place const& place) {
   sys::Fd at = hold(directory, ".");
-  for (std::size_t begin = 0; begin < path.size() && at.get() >= 0;) {
-    std::size_t end = path.size();
-    if (end - begin >= PATH_MAX) end = path.rfind('/', begin + PATH_MAX - 1);
-    at = open_path(at.get(), path.substr(begin, end - begin), O_DIRECTORY);
-    begin = end + 1;
+  std::string piece;
+  for (std::string_view name : place.names()) {
+    if (piece.size() + 1 + name.size() >= PATH_MAX) {
+      at = open_path(at.get(), piece, O_DIRECTORY);
+      if (at.get() < 0) return at;
+      piece.clear();
+    }
+    if (!piece.empty()) piece += '/';
+    piece += name;
   }
-  return at;
+  return piece.empty() ? std::move(at) : open_path(at.get(), piece, O_DIRECTORY);
 }
 
 }  // namespace snapclone::clone

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "clone/place.hpp"
 #include "sys/file.hpp"
 
 #include <string>
 
 // Descriptors (O_PATH) of what lies beneath a directory. No link is followed, no mount is crossed,
-// and nothing is opened: what a device or a fifo does when it is opened does not happen. Both
+// and nothing is opened: what a device or a fifo does when it is opened does not happen. They
 // return -1 and leave errno if that fails.
 namespace snapclone::clone {
 
 // What has this name, also a symbolic link. "." is the directory itself.
 sys::Fd hold(int directory, std::string const& name);
 
-// The directory at a path of any length; "" is the directory itself.
-sys::Fd hold_directory(int directory, std::string const& path);
+// The path that leads to exactly what a descriptor holds, also if that is a symbolic link. For
+// calls that take no O_PATH descriptor, and for opening a file that is known to be a regular one.
+inline std::string path_to(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+// The directory at a place of the tree whose root `directory` is, however deep it lies.
+sys::Fd hold_directory(int directory, Place const& place);
 
 }  // namespace snapclone::clone

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "clone/place.hpp"
 #include "sys/file.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -18,11 +21,11 @@ namespace snapclone::clone {
 struct Original {
   sys::Fd fd;
   struct statx status {};  // as it was before anything of it was read
-  std::string path;        // for messages
+  Place place;             // for messages
 };
 
 // Takes what hold() returned; if that was -1, throws for its errno.
-Original look(sys::Fd held, std::string path);
+Original look(sys::Fd held, Place place);
 
 // Makes a copy that has neither content nor attributes yet. That of a regular file is open for
 // writing, everything else is held.
@@ -32,20 +35,24 @@ sys::Fd make_copy(Original const& from, int directory, std::string const& name);
 // do not have. Every thread of a run uses the same one.
 class ContentCopier {
  public:
-  // `pause` is called now and then, by any thread; it throws to stop the copy.
-  explicit ContentCopier(std::function<void()> pause) : pause_(std::move(pause)) {}
+  // `pause` is called now and then, by any thread; it throws to stop the copy. `lease_wait` is how
+  // long all files together may be waited for because somebody has a lease on them (fcntl(2)).
+  ContentCopier(std::function<void()> pause, std::chrono::milliseconds lease_wait)
+      : pause_(std::move(pause)), lease_wait_(lease_wait.count()) {}
 
   // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
   // the beginning is copied, of one that shrinks what is left.
   void copy(Original const& from, int to);
 
  private:
-  bool reflink(int from, int to, std::string const& path);
-  off_t copy_extents(int from, int to, off_t size, std::string const& path);
-  off_t copy_extent(int from, int to, off_t begin, off_t end, std::string const& path);
-  std::size_t copy_some(int from, int to, off_t at, std::size_t length, std::string const& path);
+  sys::Fd open_original(Original const& from);
+  bool reflink(int from, int to, Place const& place);
+  off_t copy_extents(int from, int to, off_t size, Place const& place);
+  off_t copy_extent(int from, int to, off_t begin, off_t end, Place const& place);
+  std::size_t copy_some(int from, int to, off_t at, std::size_t length, Place const& place);
 
   std::function<void()> const pause_;
+  std::atomic<std::int64_t> lease_wait_;  // what is left of it
   std::atomic<bool> reflinks_{true};
   std::atomic<bool> ranges_{true};
 };

@@ -3,6 +3,7 @@
 
 #include "sys/file.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <stdexcept>
@@ -17,6 +18,7 @@ struct CopyOptions {
   unsigned threads = 2;             // more gain nothing: the file system itself is the limit
   bool shown = false;               // the original is seen through an overlay (copy_file.hpp)
   std::function<bool()> cancelled;  // asked often, on every thread; true ends the copy
+  std::chrono::milliseconds lease_wait{60'000};  // for all files that somebody has a lease on
 };
 
 struct CopyReport {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "clone/pool_format.hpp"
 #include "sys/file.hpp"
 
 #include <string>
@@ -14,23 +15,27 @@ namespace fs = boost::filesystem;
 using Stack = std::vector<std::string>;
 
 // The directory that holds everything. Opening it makes what is missing, refuses a pool of a newer
-// format, and takes its lock without waiting: two processes on one pool would delete each other's
-// clones. Constant after construction, so safe from every thread.
+// format and a directory with other things in it or that others than root could change, and takes
+// its lock without waiting: two processes on one pool would delete each other's clones. What is in
+// it can be entered and read by root alone, whatever modes it had. Constant after construction but
+// for set_backend(), so safe from every thread.
 //
-//   format                      "snapclone pool 1"
+//   format                      what it is: clone/pool_format.hpp
 //   lock                        flock(2), held as long as the process lives
-//   reserve                     1 MiB of nothing
+//   reserve                     1 MiB of nothing, or less on a full disk
 //   empty/                      the layer below every first upper; never written
-//   layers/<id>/fs              a tree: the upper of one volume, or sealed and in stacks, never
-//   both layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
+//   layers/<id>/fs              a tree: written by one volume, or sealed and in stacks; never both
+//   layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
+//   layers/<id>/held            clone/backend.hpp
 //   volumes/<name>/volume.json  record of a volume or snapshot (volume/record.hpp)
-//   clones/<boot id>/<id>/      a live clone: clone.json, fs, work. Dead with its boot
+//   clones/<boot id>/<id>/      a live clone: clone.json, fs, work, held. Dead with its boot
 //   mounts/<boot id>/<name>     who has a volume mounted: a count for each mount ID
 //   staging/<id>/               being made; nothing here was ever promised
 //   trash/<kind>-<id>           waiting for the deleter (volume/trash.hpp)
 class Pool {
  public:
-  explicit Pool(fs::path root);
+  // `on_host`: where that is for whoever reads a sentence, if not the same.
+  explicit Pool(fs::path root, std::string const& on_host = "");
 
   fs::path const& root() const { return root_; }
   int descriptor() const { return descriptor_.get(); }  // for relative paths
@@ -48,8 +53,17 @@ class Pool {
   fs::path trash() const { return root_ / "trash"; }
   std::string const& boot() const { return boot_; }
 
+  // Random, and the pool's for ever.
+  std::string const& identity() const { return format_.identity; }
+
+  // The backend that made the pool's trees, which alone can use them; "" as long as there are none.
+  // set_backend() is durable; it is for the start, before anyone else looks.
+  std::string backend() const;
+  void set_backend(std::string const& name);
+
   // A full disk must not keep the plugin from starting: what the start needs is kept back in the
-  // file `reserve`. take_reserve() frees it, keep_reserve() makes it again, or throws sys::Error.
+  // file `reserve`, which opening the pool frees, as take_reserve() does. keep_reserve() makes it
+  // again, or throws sys::Error.
   void take_reserve() const;
   void keep_reserve() const;
 
@@ -59,8 +73,9 @@ class Pool {
  private:
   fs::path root_;
   std::string boot_;
-  sys::Fd descriptor_;
   sys::Fd lock_;
+  sys::Fd descriptor_;
+  PoolFormat format_;
 };
 
 }  // namespace snapclone::clone

@@ -26,9 +26,10 @@ bool is_overlay_mark(std::string const& key) {
 }
 
 std::map<std::string, std::string> read_xattrs(int fd, std::string const& path) {
-  std::vector<char> names(65536);  // XATTR_LIST_MAX
-  ssize_t length = flistxattr(fd, names.data(), names.size());
-  if (length < 0 && errno == ENOTSUP) return {};
+  ssize_t length = flistxattr(fd, nullptr, 0);
+  if (length == 0 || (length < 0 && errno == ENOTSUP)) return {};  // nearly always
+  std::vector<char> names(65536);                                  // XATTR_LIST_MAX
+  length = flistxattr(fd, names.data(), names.size());
   if (length < 0) sys::fail("list the extended attributes of", path);
   std::map<std::string, std::string> xattrs;
   std::vector<char> value(65536);  // XATTR_SIZE_MAX
@@ -44,6 +45,13 @@ std::map<std::string, std::string> read_xattrs(int fd, std::string const& path) 
   return xattrs;
 }
 
+RootAttributes attributes_of(int fd, std::string const& path) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0) sys::fail("look at", path);
+  return {status.st_mode & 07777U, status.st_uid,          status.st_gid,
+          status.st_mtim.tv_sec,   status.st_mtim.tv_nsec, read_xattrs(fd, path)};
+}
+
 // A directory below `parent`, reached without following a link or crossing a mount. glibc has no
 // wrapper for openat2(2), Linux 5.6.
 sys::Fd open_below(int parent, char const* name) {
@@ -56,17 +64,27 @@ sys::Fd open_below(int parent, char const* name) {
 struct OpenDir {
   std::unique_ptr<DIR, int (*)(DIR*)> stream{nullptr, closedir};
   std::string name;
+  bool refilled = false;  // by move_up()
 };
 
 // A container chooses how deep its tree is, and each level costs a descriptor: what lies deeper
 // than this is moved up to the top first.
 constexpr std::size_t kDeepest = 64;
 
-void move_up(int from, std::string const& name, int top) {
+// Moves an entry of the last directory as far up as it goes; false if that is nowhere. A directory
+// cannot leave its btrfs subvolume.
+bool move_up(std::vector<OpenDir>& path, std::string const& name) {
   std::string moved = "deep-" + sys::random_id();
-  if (renameat2(from, name.c_str(), top, moved.c_str(), RENAME_NOREPLACE) != 0) {
-    sys::fail("move up directory", name);
+  int from = dirfd(path.back().stream.get());
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    int to = dirfd(path[i].stream.get());
+    if (renameat2(from, name.c_str(), to, moved.c_str(), RENAME_NOREPLACE) == 0) {
+      path[i].refilled = true;
+      return true;
+    }
+    if (errno != EXDEV) sys::fail("move up directory", name);
   }
+  return false;
 }
 
 OpenDir opened(sys::Fd fd, std::string name) {
@@ -82,19 +100,19 @@ OpenDir opened(sys::Fd fd, std::string name) {
 
 RootAttributes read_root(fs::path const& directory) {
   sys::Fd fd = sys::open_dir(directory);
-  struct stat status {};
-  if (fstat(fd.get(), &status) != 0) sys::fail("look at", directory.string());
-  return {status.st_mode & 07777U, status.st_uid,
-          status.st_gid,           status.st_mtim.tv_sec,
-          status.st_mtim.tv_nsec,  read_xattrs(fd.get(), directory.string())};
+  return attributes_of(fd.get(), directory.string());
 }
 
+// Mostly there is nothing to change but the time: a new directory belongs to root, as most do.
 void write_root(fs::path const& directory, RootAttributes const& attributes) {
   std::string const& path = directory.string();
   sys::Fd fd = sys::open_dir(directory);
-  if (fchown(fd.get(), attributes.uid, attributes.gid) != 0) sys::fail("change owner of", path);
-  if (fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);
-  for (auto const& [key, value] : read_xattrs(fd.get(), path)) {
+  RootAttributes now = attributes_of(fd.get(), path);
+  bool owned = now.uid == attributes.uid && now.gid == attributes.gid;
+  if (!owned && fchown(fd.get(), attributes.uid, attributes.gid) != 0) {
+    sys::fail("change owner of", path);
+  }
+  for (auto const& [key, value] : now.xattrs) {
     if (attributes.xattrs.count(key) != 0) continue;
     if (fremovexattr(fd.get(), key.c_str()) != 0) {
       sys::fail("remove the extended attribute " + key + " of", path);
@@ -105,14 +123,16 @@ void write_root(fs::path const& directory, RootAttributes const& attributes) {
       sys::fail("set the extended attribute " + key + " of", path);
     }
   }
-  // After the ACLs, which may have changed the mode's group bits; times last of all.
-  if (fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);
+  // After the owner and the ACLs, which may have changed it; times last of all.
+  bool as_it_was = owned && now.mode == attributes.mode && now.xattrs == attributes.xattrs;
+  if (!as_it_was && fchmod(fd.get(), attributes.mode) != 0) sys::fail("change mode of", path);
   timespec time{attributes.mtime_s, attributes.mtime_ns};
   timespec const times[] = {time, time};
   if (futimens(fd.get(), times) != 0) sys::fail("set the times of", path);
 }
 
-void remove_tree(fs::path const& root, std::function<void()> const& pace) {
+void remove_tree(fs::path const& root, std::function<void()> const& pace,
+                 Shortcut const& shortcut) {
   if (!sys::exists(root)) return;
   sys::Fd parent = sys::open_dir(root.parent_path());
   std::string top = root.filename().string();
@@ -133,8 +153,9 @@ void remove_tree(fs::path const& root, std::function<void()> const& pace) {
       int above = path.size() == 1 ? parent.get() : dirfd(path[path.size() - 2].stream.get());
       if (unlinkat(above, done.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
         path.pop_back();
-      } else if (errno == ENOTEMPTY && path.size() == 1) {
-        rewinddir(stream);  // directories were moved up here meanwhile
+      } else if (errno == ENOTEMPTY && path.back().refilled) {
+        path.back().refilled = false;
+        rewinddir(stream);
       } else {
         sys::fail("remove directory", done + " in " + root.string());
       }
@@ -145,10 +166,8 @@ void remove_tree(fs::path const& root, std::function<void()> const& pace) {
     pace();
     if (unlinkat(dirfd(stream), name.c_str(), 0) == 0 || errno == ENOENT) continue;
     if (errno != EISDIR) sys::fail("remove", name + " in " + root.string());
-    if (path.size() == kDeepest) {
-      move_up(dirfd(stream), name, dirfd(path.front().stream.get()));
-      continue;
-    }
+    if (shortcut && shortcut(dirfd(stream), name)) continue;
+    if (path.size() >= kDeepest && move_up(path, name)) continue;
     sys::Fd below = open_below(dirfd(stream), name.c_str());
     if (below.get() < 0) sys::fail("open directory", name + " in " + root.string());
     path.push_back(opened(std::move(below), name));

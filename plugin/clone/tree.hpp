@@ -33,7 +33,10 @@ RootAttributes read_root(fs::path const& directory);
 void write_root(fs::path const& directory, RootAttributes const& attributes);
 
 // Deletes the tree, `root` included. A mount found on the way stops it with EXDEV. What is gone
-// already is no error. `pace` is called once for every entry.
-void remove_tree(fs::path const& root, std::function<void()> const& pace);
+// already is no error. `pace` is called once for every entry. `shortcut` is offered each directory
+// below the root, and returns true if it has deleted it as a whole.
+using Shortcut = std::function<bool(int parent, std::string const& name)>;
+void remove_tree(fs::path const& root, std::function<void()> const& pace,
+                 Shortcut const& shortcut = {});
 
 }  // namespace snapclone::clone

@@ -25,6 +25,24 @@ void write_all(int fd, std::string_view content, fs::path const& path) {
   }
 }
 
+// Not more than so many names.
+std::vector<std::string> list_first(fs::path const& path, std::size_t most) {
+  Fd fd = open_dir(path);
+  std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd.get()), closedir);
+  if (!dir) fail("list directory", path.string());
+  fd.release();
+  std::vector<std::string> names;
+  while (names.size() < most) {
+    errno = 0;
+    dirent const* entry = readdir(dir.get());
+    if (entry == nullptr && errno != 0) fail("list directory", path.string());
+    if (entry == nullptr) break;
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -46,11 +64,24 @@ void make_dir(fs::path const& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) != 0) fail("make directory", path.string());
 }
 
-bool ensure_dir(fs::path const& path, mode_t mode) {
-  if (mkdir(path.c_str(), mode) == 0) return true;
+void ensure_dir(fs::path const& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) == 0) return;
   if (errno != EEXIST) fail("make directory", path.string());
   open_dir(path);
-  return false;
+}
+
+void make_private(fs::path const& path) {
+  Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (fd.get() < 0) fail("open", path.string());
+  struct stat now {};
+  if (fstat(fd.get(), &now) != 0) fail("look at", path.string());
+  mode_t wanted = S_ISDIR(now.st_mode) ? 0700 : 0600;
+  if ((now.st_uid != 0 || now.st_gid != 0) && fchown(fd.get(), 0, 0) != 0) {
+    fail("change owner of", path.string());
+  }
+  if ((now.st_mode & 07777U) != wanted && fchmod(fd.get(), wanted) != 0) {
+    fail("change mode of", path.string());
+  }
 }
 
 bool exists(fs::path const& path) {
@@ -60,23 +91,19 @@ bool exists(fs::path const& path) {
   return false;
 }
 
-std::vector<std::string> list_dir(fs::path const& path) {
-  Fd fd = open_dir(path);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd.get()), closedir);
-  if (!dir) fail("list directory", path.string());
-  fd.release();
-  std::vector<std::string> names;
-  errno = 0;
-  while (dirent const* entry = readdir(dir.get())) {
-    std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  if (errno != 0) fail("list directory", path.string());
-  return names;
+std::vector<std::string> list_dir(fs::path const& path) { return list_first(path, SIZE_MAX); }
+
+bool is_empty_dir(fs::path const& path) { return list_first(path, 1).empty(); }
+
+std::size_t least_subdirs(fs::path const& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) fail("look at", path.string());
+  return status.st_nlink < 2 ? 0 : status.st_nlink - 2;
 }
 
 std::string read_file(fs::path const& path) {
-  Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  // Whatever it is, looking at it must not wait.
+  Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) fail("open", path.string());
   std::string content;
   char buffer[4096];
@@ -90,13 +117,33 @@ std::string read_file(fs::path const& path) {
   }
 }
 
+fs::path temporary_of(fs::path const& path) {
+  return path.parent_path() / ("." + path.filename().string());
+}
+
 void write_file(fs::path const& path, std::string_view content, Durability durability) {
-  fs::path temporary = path.parent_path() / ("." + path.filename().string());
+  fs::path temporary = temporary_of(path);
   Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd.get() < 0) fail("create", temporary.string());
-  write_all(fd.get(), content, temporary);
-  if (durability == Durability::power && fsync(fd.get()) != 0) fail("sync", temporary.string());
-  if (rename(temporary.c_str(), path.c_str()) != 0) fail("replace", path.string());
+  try {
+    write_all(fd.get(), content, temporary);
+    if (durability == Durability::power && fsync(fd.get()) != 0) fail("sync", temporary.string());
+    if (rename(temporary.c_str(), path.c_str()) != 0) fail("replace", path.string());
+  } catch (Error const&) {
+    unlink(temporary.c_str());
+    throw;
+  }
+}
+
+bool overwrite_file(fs::path const& path, std::string_view content) {
+  Fd fd(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENOENT) return false;
+  if (fd.get() < 0) fail("open", path.string());
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) fail("look at", path.string());
+  if (status.st_size != static_cast<off_t>(content.size())) return false;
+  write_all(fd.get(), content, path);
+  return true;
 }
 
 void remove_file(fs::path const& path) {

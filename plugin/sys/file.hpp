@@ -35,13 +35,24 @@ Fd open_dir(fs::path const& path);
 
 // Makes a directory with exactly this mode (the process runs with umask 0).
 void make_dir(fs::path const& path, mode_t mode = 0700);
-// The same, but an existing directory is fine. True if it was made.
-bool ensure_dir(fs::path const& path, mode_t mode = 0700);
+// The same, but an existing directory is fine, whatever its mode.
+void ensure_dir(fs::path const& path, mode_t mode = 0700);
+
+// Takes a file or directory from others than root, if they can get at it: owner and group become
+// root, and the mode 0600 or 0700.
+void make_private(fs::path const& path);
 
 bool exists(fs::path const& path);
 
 // Names in a directory, without "." and "..", in no order.
 std::vector<std::string> list_dir(fs::path const& path);
+
+// Whether there are none, however many there are.
+bool is_empty_dir(fs::path const& path);
+
+// How many directories are in a directory at least, by its own count of links; 0 on file systems
+// that do not count them (btrfs).
+std::size_t least_subdirs(fs::path const& path);
 
 // Whole file, at most 1 MiB; more is an error (EFBIG): our records are small.
 std::string read_file(fs::path const& path);
@@ -52,8 +63,16 @@ enum class Durability {
 };
 
 // Replaces the file as a whole or not at all: a temporary file beside it, whose name begins with a
-// dot as no volume's does, then rename.
+// dot as no volume's does, then rename. Only a process that ends just then leaves the temporary
+// file behind.
 void write_file(fs::path const& path, std::string_view content, Durability durability);
+fs::path temporary_of(fs::path const& path);
+
+// Writes over the content of a file with a record of the same length. Whoever reads it, also after
+// a kill -9, finds the old or the new one if they differ in a single character; nothing is said of
+// a power cut. False, and nothing is done, if the file is not there or its length is another. It
+// costs a tenth of a replacement: ext4 writes a file out before it takes another one's place.
+bool overwrite_file(fs::path const& path, std::string_view content);
 
 // Removes a file; one that is not there is fine.
 void remove_file(fs::path const& path);

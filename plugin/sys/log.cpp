@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/log.hpp"
 
+#include "sys/text.hpp"
+
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -32,7 +34,7 @@ spdlog::logger& logger() {
 }
 
 void write(spdlog::level::level_enum level, std::string_view line) {
-  logger().log(level, spdlog::string_view_t(line.data(), line.size()));
+  if (logger().should_log(level)) logger().log(level, printable(line));
 }
 
 }  // namespace

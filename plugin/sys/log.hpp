@@ -5,7 +5,8 @@
 #include <string_view>
 
 // One line per event, safe from every thread. Information goes to stdout and warnings and errors
-// to stderr, because the engine logs a plugin's two streams at those levels and adds the time.
+// to stderr, because the engine logs a plugin's two streams at those levels and adds the time. A
+// line stays one, and does nothing to a terminal (sys/text.hpp).
 namespace snapclone::sys {
 
 // False if the name is none of debug, info, warning, error.

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace snapclone::sys {
@@ -32,14 +33,22 @@ std::string joined(std::vector<std::string> const& parts) {
 
 }  // namespace
 
+dev_t device_of(fs::path const& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) fail("look at", path.string());
+  return status.st_dev;
+}
+
+bool is_mounted(fs::path const& directory, dev_t around) {
+  struct stat status {};
+  if (lstat(directory.c_str(), &status) != 0) return errno != ENOENT;
+  return status.st_dev != around;
+}
+
 bool is_mounted(fs::path const& directory) {
-  struct stat own {};
-  struct stat parent {};
-  if (lstat(directory.c_str(), &own) != 0) return errno != ENOENT;
-  if (lstat(directory.parent_path().c_str(), &parent) != 0) {
-    fail("look at", directory.parent_path().string());
-  }
-  return own.st_dev != parent.st_dev;
+  struct stat status {};
+  if (lstat(directory.c_str(), &status) != 0) return errno != ENOENT;
+  return status.st_dev != device_of(directory.parent_path());
 }
 
 void mount_overlay(Overlay const& overlay, fs::path const& target) {
@@ -74,6 +83,26 @@ int try_overlay(Overlay const& overlay) {
     }
   }
   return fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 ? 0 : errno;
+}
+
+void bind(fs::path const& from, fs::path const& target) {
+  if (mount(from.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    fail("mount " + from.string() + " on", target.string());
+  }
+}
+
+void make_bind_read_only(fs::path const& target) {
+  unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
+  struct statvfs kept {};  // flags that are not named would be cleared
+  if (statvfs(target.c_str(), &kept) != 0) fail("look at", target.string());
+  if ((kept.f_flag & ST_NOSUID) != 0) flags |= MS_NOSUID;
+  if ((kept.f_flag & ST_NODEV) != 0) flags |= MS_NODEV;
+  if ((kept.f_flag & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
+  if ((kept.f_flag & ST_NOATIME) != 0) flags |= MS_NOATIME;
+  if ((kept.f_flag & ST_RELATIME) != 0) flags |= MS_RELATIME;
+  if (mount(nullptr, target.c_str(), nullptr, flags, nullptr) != 0) {
+    fail("make read-only", target.string());
+  }
 }
 
 void mount_tmpfs(fs::path const& target, std::string const& options) {

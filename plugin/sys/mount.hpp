@@ -14,6 +14,9 @@ namespace snapclone::sys {
 // healthy file system. True for every overlay and tmpfs, also for a broken one that answers no
 // question; a bind mount within one file system is not seen.
 bool is_mounted(fs::path const& directory);
+// The same for one who knows the device number of the directory that it is in.
+bool is_mounted(fs::path const& directory, dev_t around);
+dev_t device_of(fs::path const& path);
 
 // One overlay. The paths of layers are relative to `base` (a directory's descriptor), which keeps
 // the option string short and free of the characters overlayfs takes for separators; `target` is
@@ -34,6 +37,11 @@ void mount_overlay(Overlay const& overlay, fs::path const& target);
 
 // Makes an overlay and closes it at once, without attaching it anywhere. Returns 0 or errno.
 int try_overlay(Overlay const& overlay);
+
+// Shows one directory as another, without what is mounted in it.
+void bind(fs::path const& from, fs::path const& target);
+// Makes such a mount read-only here; not where it has been propagated to already.
+void make_bind_read_only(fs::path const& target);
 
 void mount_tmpfs(fs::path const& target, std::string const& options);
 

@@ -17,7 +17,16 @@ VolumePtr readable(Record const& record) {
 }  // namespace
 
 void Catalogue::load() {
-  for (auto const& name : sys::list_dir(pool_.volumes())) {
+  auto names = sys::list_dir(pool_.volumes());
+  // Kernels may leave out what is in a damaged block of a directory, and say nothing.
+  if (names.size() < sys::least_subdirs(pool_.volumes())) {
+    never_sweep();
+    sys::log_error("the directory " + pool_.volumes().string() +
+                   " shows fewer volumes than it has: "
+                   "its file system is damaged. No layer will be deleted; disable the plugin, and "
+                   "after fsck put back what is in lost+found");
+  }
+  for (auto const& name : names) {
     auto volume = std::make_shared<Volume>(read(name));
     std::lock_guard lock(mutex_);
     if (!volume->unreadable.empty()) may_sweep_ = false;
@@ -116,7 +125,7 @@ void Catalogue::replace(Record const& record) {
 std::size_t Catalogue::begin_removal(std::string const& name) {
   std::lock_guard lock(mutex_);
   auto clones = clones_.find(name);
-  if (clones != clones_.end() && !clones->second.empty()) return clones->second.size();
+  if (clones != clones_.end()) return clones->second.by_id.size();
   volumes_.at(name).removing = true;
   return 0;
 }
@@ -147,12 +156,22 @@ void Catalogue::start_clone(CloneRecord const& clone, VolumePtr const& snapshot)
   if (found == volumes_.end() || found->second.removing || found->second.volume != snapshot) {
     throw Refusal(described(snapshot->record) + " has just been removed");
   }
-  clones_[clone.volume][clone.mount_id] = clone;
+  serials_[{clone.volume, clone.mount_id}] = ++last_serial_;
+  keep(clone);
 }
 
 void Catalogue::adopt_clone(CloneRecord const& clone) {
   std::lock_guard lock(mutex_);
-  clones_[clone.volume][clone.mount_id] = clone;
+  adopted_.emplace(clone.volume, clone.mount_id);
+  keep(clone);
+}
+
+void Catalogue::keep(CloneRecord const& clone) {
+  auto& [by_id, by_age] = clones_[clone.volume];
+  auto [kept, is_new] = by_id.try_emplace(clone.mount_id);
+  if (!is_new) by_age.erase(&kept->second);
+  kept->second = clone;
+  by_age.insert(&kept->second);
 }
 
 bool Catalogue::find_clone(std::string const& name, std::string const& mount_id,
@@ -160,33 +179,64 @@ bool Catalogue::find_clone(std::string const& name, std::string const& mount_id,
   std::lock_guard lock(mutex_);
   auto clones = clones_.find(name);
   if (clones == clones_.end()) return false;
-  auto clone = clones->second.find(mount_id);
-  if (clone == clones->second.end()) return false;
+  auto clone = clones->second.by_id.find(mount_id);
+  if (clone == clones->second.by_id.end()) return false;
   found = clone->second;
   return true;
 }
 
 void Catalogue::set_clone_count(CloneRecord const& clone) {
   std::lock_guard lock(mutex_);
-  clones_.at(clone.volume).at(clone.mount_id).count = clone.count;
+  CloneRecord& kept = clones_.at(clone.volume).by_id.at(clone.mount_id);
+  kept.count = clone.count;
+  kept.mounted_again = clone.mounted_again;
 }
 
 void Catalogue::end_clone(CloneRecord const& clone) {
   std::lock_guard lock(mutex_);
   auto clones = clones_.find(clone.volume);
   if (clones == clones_.end()) return;
-  auto found = clones->second.find(clone.mount_id);
-  if (found != clones->second.end() && found->second.id == clone.id) clones->second.erase(found);
-  if (clones->second.empty()) clones_.erase(clones);
+  auto& [by_id, by_age] = clones->second;
+  auto found = by_id.find(clone.mount_id);
+  if (found != by_id.end() && found->second.id == clone.id) {
+    by_age.erase(&found->second);
+    by_id.erase(found);
+    serials_.erase({clone.volume, clone.mount_id});
+    adopted_.erase({clone.volume, clone.mount_id});
+  }
+  if (by_id.empty()) clones_.erase(clones);
 }
 
-std::vector<CloneRecord> Catalogue::clones_of(std::string const& name) const {
+std::vector<CloneRecord> Catalogue::clones_of(std::string const& name,
+                                              std::string const& beginning) const {
   std::lock_guard lock(mutex_);
   std::vector<CloneRecord> all;
   auto clones = clones_.find(name);
   if (clones == clones_.end()) return all;
-  for (auto const& [mount_id, clone] : clones->second) all.push_back(clone);
+  auto const& by_id = clones->second.by_id;
+  for (auto clone = by_id.lower_bound(beginning);
+       clone != by_id.end() && clone->first.rfind(beginning, 0) == 0; ++clone) {
+    all.push_back(clone->second);
+  }
   return all;
+}
+
+std::vector<CloneAge> Catalogue::newest_clones_of(std::string const& name, std::size_t most) const {
+  std::lock_guard lock(mutex_);
+  std::vector<CloneAge> newest;
+  auto clones = clones_.find(name);
+  if (clones == clones_.end()) return newest;
+  for (auto const* clone : clones->second.by_age) {
+    if (newest.size() == most) break;
+    newest.push_back({clone->mount_id, clone->since});
+  }
+  return newest;
+}
+
+std::size_t Catalogue::number_of_clones(std::string const& name) const {
+  std::lock_guard lock(mutex_);
+  auto clones = clones_.find(name);
+  return clones == clones_.end() ? 0 : clones->second.by_id.size();
 }
 
 MountCounts Catalogue::counts(std::string const& name) const {
@@ -195,27 +245,72 @@ MountCounts Catalogue::counts(std::string const& name) const {
   return found == counts_.end() ? MountCounts{} : found->second;
 }
 
+std::size_t Catalogue::number_of_counts(std::string const& name) const {
+  std::lock_guard lock(mutex_);
+  auto found = counts_.find(name);
+  return found == counts_.end() ? 0 : found->second.size();
+}
+
 void Catalogue::set_counts(std::string const& name, MountCounts counts) {
   std::lock_guard lock(mutex_);
-  if (counts.empty()) {
-    counts_.erase(name);
-  } else {
-    counts_[name] = std::move(counts);
+  for (auto mount = adopted_.lower_bound({name, ""});
+       mount != adopted_.end() && mount->first == name;) {
+    mount = counts.count(mount->second) == 0 ? adopted_.erase(mount) : std::next(mount);
   }
+  MountCounts& kept = counts_[name];
+  for (auto const& [mount_id, count] : kept) {
+    if (counts.count(mount_id) == 0) serials_.erase({name, mount_id});
+  }
+  for (auto const& [mount_id, count] : counts) {
+    if (kept.count(mount_id) == 0) serials_[{name, mount_id}] = ++last_serial_;
+  }
+  kept = std::move(counts);
+  if (kept.empty()) counts_.erase(name);
+}
+
+void Catalogue::adopt_counts(std::string const& name, MountCounts counts) {
+  if (counts.empty()) return;
+  std::lock_guard lock(mutex_);
+  for (auto const& [mount_id, count] : counts) adopted_.emplace(name, mount_id);
+  counts_[name] = std::move(counts);
+}
+
+std::uint64_t Catalogue::serial(std::string const& name, std::string const& mount_id) const {
+  std::lock_guard lock(mutex_);
+  auto found = serials_.find({name, mount_id});
+  return found == serials_.end() ? 0 : found->second;
+}
+
+void Catalogue::doubt_adopted() {
+  std::lock_guard lock(mutex_);
+  doubt_adopted_ = true;
+}
+
+bool Catalogue::doubted(std::string const& name, std::string const& mount_id) const {
+  std::lock_guard lock(mutex_);
+  return doubt_adopted_ && adopted_.count({name, mount_id}) != 0;
 }
 
 std::set<std::string> Catalogue::needed_layers() const {
-  std::lock_guard lock(mutex_);
-  std::set<std::string> needed(pinned_.begin(), pinned_.end());
-  for (auto const& [name, entry] : volumes_) {
-    Record const& record = entry.volume->record;
-    needed.insert(record.stack.begin(), record.stack.end());
-    if (!record.upper.empty()) needed.insert(record.upper);
-  }
-  for (auto const& [name, clones] : clones_) {
-    for (auto const& [mount_id, clone] : clones) {
-      needed.insert(clone.stack.begin(), clone.stack.end());
+  std::vector<VolumePtr> volumes;
+  std::set<std::string> needed;
+  {
+    std::lock_guard lock(mutex_);
+    needed.insert(pinned_.begin(), pinned_.end());
+    volumes.reserve(volumes_.size());
+    for (auto const& [name, entry] : volumes_) volumes.push_back(entry.volume);
+    for (auto const& [name, clones] : clones_) {
+      auto snapshot = volumes_.find(name);
+      for (auto const& [mount_id, clone] : clones.by_id) {
+        bool named = snapshot != volumes_.end() &&
+                     snapshot->second.volume->record.stack == clone.stack;  // nearly always
+        if (!named) needed.insert(clone.stack.begin(), clone.stack.end());
+      }
     }
+  }
+  for (auto const& volume : volumes) {
+    needed.insert(volume->record.stack.begin(), volume->record.stack.end());
+    if (!volume->record.upper.empty()) needed.insert(volume->record.upper);
   }
   return needed;
 }

@@ -4,11 +4,13 @@
 #include "clone/pool.hpp"
 #include "volume/record.hpp"
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace snapclone::volume {
@@ -22,6 +24,11 @@ struct Volume {
   std::string unreadable;  // not empty: the sentence that says why. Then only the name is known
 };
 using VolumePtr = std::shared_ptr<Volume const>;
+
+struct CloneAge {
+  std::string mount_id;
+  std::string since;
+};
 
 // What exists: the records of volumes, durable before they are true in memory; the live clones and
 // mount counts, which live as long as the boot; and which layers any of these needs.
@@ -58,11 +65,30 @@ class Catalogue {
   bool find_clone(std::string const& name, std::string const& mount_id, CloneRecord& found) const;
   void set_clone_count(CloneRecord const& clone);
   void end_clone(CloneRecord const& clone);
-  std::vector<CloneRecord> clones_of(std::string const& name) const;
+  // Those whose mount ID begins so.
+  std::vector<CloneRecord> clones_of(std::string const& name,
+                                     std::string const& beginning = "") const;
+  // Of at most `most` of them, the newest first; and how many there are. The cost does not grow
+  // with that number.
+  std::vector<CloneAge> newest_clones_of(std::string const& name, std::size_t most) const;
+  std::size_t number_of_clones(std::string const& name) const;
 
-  // Who has a writable volume mounted.
+  // Who has a writable volume mounted, and how many they are.
   MountCounts counts(std::string const& name) const;
+  std::size_t number_of_counts(std::string const& name) const;
   void set_counts(std::string const& name, MountCounts counts);
+
+  void adopt_counts(std::string const& name, MountCounts counts);
+
+  // Of an ID that has a clone or a volume mounted. It gets another one when it has been unmounted
+  // and is mounted anew. 0 if it is not mounted, or has been since before this process.
+  std::uint64_t serial(std::string const& name, std::string const& mount_id) const;
+
+  // A Mount was lost with the process before this one, nobody knows of what, and engine 20.10 sends
+  // an Unmount for it all the same. From now on an Unmount of what was adopted is no proof that
+  // nobody uses it.
+  void doubt_adopted();
+  bool doubted(std::string const& name, std::string const& mount_id) const;
 
   // Keeps layers from being swept as long as it lives.
   class Pin {
@@ -91,15 +117,31 @@ class Catalogue {
     bool removing = false;
   };
 
+  struct Newer {
+    bool operator()(CloneRecord const* a, CloneRecord const* b) const {
+      return std::tie(a->since, a->id) > std::tie(b->since, b->id);
+    }
+  };
+  struct Clones {
+    std::map<std::string, CloneRecord> by_id;    // by mount ID
+    std::set<CloneRecord const*, Newer> by_age;  // the same
+  };
+
   Volume read(std::string const& name) const;
+  void keep(CloneRecord const& clone);
   void refuse_named_uppers();
 
   Pool const& pool_;
 
   mutable std::mutex mutex_;  // guards all below
   std::map<std::string, Entry> volumes_;
-  std::map<std::string, std::map<std::string, CloneRecord>> clones_;
+  std::map<std::string, Clones> clones_;  // by snapshot; none is empty
   std::map<std::string, MountCounts> counts_;
+  using Mount = std::pair<std::string, std::string>;  // volume, mount ID
+  std::map<Mount, std::uint64_t> serials_;
+  std::uint64_t last_serial_ = 0;
+  std::set<Mount> adopted_;
+  bool doubt_adopted_ = false;
   std::multiset<std::string> pinned_;
   bool may_sweep_ = true;
 };

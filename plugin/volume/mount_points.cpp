@@ -6,27 +6,70 @@
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
 
+#include <stdexcept>
+#include <utility>
+
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace snapclone::volume {
 
+namespace {
+
+// Directories only, as deep as trials mount.
+void unmount_below(fs::path const& directory, int levels) {
+  if (levels == 0 || !sys::exists(directory)) return;
+  for (auto const& name : sys::list_dir(directory)) {
+    while (sys::is_mounted(directory / name)) sys::unmount(directory / name);
+    unmount_below(directory / name, levels - 1);
+  }
+}
+
+sys::Fd locked(fs::path const& root) {
+  sys::Fd fd = sys::open_dir(root);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) sys::fail("lock", root.string());
+  throw std::runtime_error("the mount points in " + root.string() +
+                           " are in use by another snapclone: each needs a directory of its own, "
+                           "which --mounts gives it");
+}
+
+}  // namespace
+
 MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   sys::ensure_dir(root_);
-  if (!sys::is_mounted(root_)) sys::mount_tmpfs(root_, "mode=0711,size=1m");
+  lock_ = locked(root_);
+  if (!sys::is_mounted(root_)) {
+    sys::mount_tmpfs(root_, "mode=0700,size=1m");
+    below_ = std::exchange(lock_, locked(root_));
+  }
+  sys::make_private(root_);
+  device_ = sys::device_of(root_);
   // What a process that died was trying out.
   clear_mount_point(trial());
+  unmount_below(probes(), 2);
   clone::remove_tree(probes(), [] {});
-  for (auto const& path : {clones(), volumes(), views(), trial(), probes()}) {
-    sys::ensure_dir(path, 0711);
+  for (auto const& path : {clones(), memory(), volumes(), views(), trial(), probes()}) {
+    sys::ensure_dir(path);
   }
   for (auto const& name : sys::list_dir(views())) clear_mount_point(view(name));
 }
 
 void clear_mount_point(fs::path const& target) {
-  while (sys::is_mounted(target)) sys::unmount(target);
+  try {
+    while (sys::is_mounted(target)) sys::unmount(target);
+  } catch (sys::Error const& error) {
+    // What cannot be looked at is taken for mounted; the kernel says that it is not.
+    if (error.code() != ENOENT && error.code() != EINVAL) throw;
+  }
   if (rmdir(target.c_str()) != 0 && errno != ENOENT) {
     sys::log_warning(sys::Error("remove mount point", target.string(), errno).what());
   }
+}
+
+void clear_clone(MountPoints const& points, std::string const& clone_id) {
+  clear_mount_point(points.clone(clone_id));
+  clear_mount_point(points.memory(clone_id));
 }
 
 }  // namespace snapclone::volume

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sys/file.hpp"
+#include "sys/mount.hpp"
 
 #include <string>
 
@@ -10,11 +11,13 @@ namespace snapclone::volume {
 namespace fs = boost::filesystem;
 
 // Where things are mounted: on a tmpfs of their own, because the kernel's work for a mount grows
-// with the number of mounts that are children of the one its layers lie on. Constant after
-// construction.
+// with the number of mounts that are children of the one its layers lie on. Root alone can enter:
+// the engine and its runtime do, and a container gets its mount without the path to it. Constant
+// after construction.
 class MountPoints {
  public:
-  // Makes the directory and mounts the tmpfs, unless a process before us did.
+  // Makes the directory and mounts the tmpfs, unless a process before us did. Locks it as long as
+  // it lives: what is mounted there and not in our pool would be unmounted. Throws if another has.
   explicit MountPoints(fs::path root);
 
   fs::path const& root() const { return root_; }
@@ -22,6 +25,11 @@ class MountPoints {
   fs::path clone(std::string const& id) const { return clones() / id; }
   fs::path volumes() const { return root_ / "volumes"; }
   fs::path volume(std::string const& name) const { return volumes() / name; }
+  // Whether a volume is mounted. Half the cost of sys::is_mounted(), for List asks for many.
+  bool has_volume(std::string const& name) const { return sys::is_mounted(volume(name), device_); }
+  // What a clone in memory writes.
+  fs::path memory() const { return root_ / "memory"; }
+  fs::path memory(std::string const& clone_id) const { return memory() / clone_id; }
   // Where what a volume shows is read while it is copied into one layer.
   fs::path view(std::string const& name) const { return views() / name; }
   fs::path views() const { return root_ / "views"; }
@@ -31,9 +39,15 @@ class MountPoints {
 
  private:
   fs::path root_;
+  sys::Fd below_;  // locks the directory while the tmpfs is mounted on it
+  sys::Fd lock_;
+  dev_t device_;  // of the tmpfs
 };
 
 // Unmounts whatever is mounted there, and removes the directory.
 void clear_mount_point(fs::path const& target);
+
+// The same for all that a clone has mounted.
+void clear_clone(MountPoints const& points, std::string const& clone_id);
 
 }  // namespace snapclone::volume

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/mounts.hpp"
 
+#include "clone/memory.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
@@ -17,6 +18,14 @@ constexpr std::chrono::milliseconds kLookAgain{20};
 // podman gives every mount of every volume this one ID (libpod/volume_internal_common.go).
 constexpr char kPodmanId[] = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2";
 
+void try_to_clear(MountPoints const& points, std::string const& clone_id) {
+  try {
+    clear_clone(points, clone_id);
+  } catch (sys::Error const& error) {
+    sys::log_warning(error.what());
+  }
+}
+
 }  // namespace
 
 std::string counted(std::size_t number, std::string const& what) {
@@ -31,10 +40,9 @@ std::string Mounts::turn_of(std::string const& name, std::string const& mount_id
 
 std::string Mounts::mountpoint(Volume const& volume) const {
   if (volume.record.kind == Kind::snapshot || !volume.unreadable.empty()) return "";
-  fs::path target = points_.volume(volume.record.name);
-  return catalogue_.counts(volume.record.name).empty() || !sys::is_mounted(target)
-             ? ""
-             : target.string();
+  if (catalogue_.number_of_counts(volume.record.name) == 0) return "";
+  if (!points_.has_volume(volume.record.name)) return "";
+  return points_.volume(volume.record.name).string();
 }
 
 Mounted Mounts::mount(std::string const& name, std::string const& mount_id) {
@@ -46,11 +54,13 @@ Mounted Mounts::mount(std::string const& name, std::string const& mount_id) {
   if (!volume) throw Refusal("there is no volume \"" + name + "\"");
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
   check_target(described(volume->record), volume->record.target);
-  if (volume->record.kind == Kind::volume) return {mount_volume(volume->record, mount_id), true};
-  if (mount_id == kPodmanId) {
+  bool snapshot = volume->record.kind == Kind::snapshot;
+  if (snapshot && mount_id == kPodmanId) {
     sys::log_warning("podman uses one mount ID for everything: all its containers share one clone");
   }
-  return {mount_clone(volume, mount_id), true};
+  mounted.path = snapshot ? mount_clone(volume, mount_id) : mount_volume(volume->record, mount_id);
+  mounted.serial = catalogue_.serial(name, mount_id);
+  return mounted;
 }
 
 // For what must not fail: the engine would take it amiss more than a count that a crash forgets.
@@ -69,10 +79,11 @@ bool Mounts::mount_again(std::string const& name, std::string const& mount_id, M
   if (catalogue_.find_clone(name, mount_id, clone)) {
     mounted.path = points_.clone(clone.id);
     if (!sys::is_mounted(mounted.path)) {  // someone else unmounted it
-      discard(clone);
+      discard(clone, clone.count == 0);
       return false;
     }
     ++clone.count;
+    clone.mounted_again = true;
     catalogue_.set_clone_count(clone);
     save_or_log(clone);
     return true;
@@ -88,20 +99,18 @@ bool Mounts::mount_again(std::string const& name, std::string const& mount_id, M
 
 fs::path Mounts::mount_clone(VolumePtr const& volume, std::string const& mount_id) {
   CloneRecord clone;
-  clone.id = sys::random_id();
+  // The mount ID is there to be seen where no mount has a name of its own (docs/consistency.md).
+  clone.id = mount_id.substr(0, kShortId) + "-" + sys::random_id();
   clone.volume = volume->record.name;
   clone.mount_id = mount_id;
   clone.since = sys::now_rfc3339();
   clone.stack = volume->record.stack;
+  clone.in_memory = volume->record.memory != 0;
   catalogue_.start_clone(clone, volume);
   try {
     make_clone(volume->record, clone);
   } catch (...) {
-    try {
-      discard(clone);
-    } catch (sys::Error const& error) {
-      sys::log_warning(error.what());
-    }
+    end(clone, {});
     throw;
   }
   return points_.clone(clone.id);
@@ -110,31 +119,53 @@ fs::path Mounts::mount_clone(VolumePtr const& volume, std::string const& mount_i
 // The record is there before the mount, and says that someone counts on it only after it: a crash
 // in between leaves a clone that recovery undoes.
 void Mounts::make_clone(Record const& record, CloneRecord& clone) {
-  fs::path tree = pool_.clone(clone.id);
   fs::path target = points_.clone(clone.id);
-  sys::make_dir(tree);
-  save(clone);
-  backend_.make_tree(tree, clone.stack);
+  bool made = spares_.use(clone);
+  if (!made) sys::make_dir(pool_.clone(clone.id));
+  sys::write_file(record_of(clone), encode(clone), sys::Durability::process);
+  if (clone.in_memory) {
+    sys::ensure_dir(points_.memory(clone.id));
+    clone::make_memory_tree(pool_, points_.memory(clone.id), clone.stack, record.memory);
+  } else if (!made) {
+    backend_.make_tree(pool_.clone(clone.id), clone.stack);
+  }
   sys::ensure_dir(target);
-  backend_.mount(tree, clone.stack,
-                 record.read_only ? clone::Access::read_only : clone::Access::throwaway,
-                 record.name + "@" + clone.mount_id.substr(0, kShortId), target);
+  mount_tree(record, clone, target);
   clone.count = 1;
   save(clone);
   catalogue_.set_clone_count(clone);
 }
 
+void Mounts::mount_tree(Record const& record, CloneRecord const& clone, fs::path const& target) {
+  std::string source = record.name + "@" + clone.mount_id.substr(0, kShortId);
+  fs::path tree = tree_of(clone);
+  if (clone.in_memory) {
+    return clone::mount_memory_tree(pool_, tree, clone.stack, source, target);
+  }
+  auto access = record.read_only ? clone::Access::read_only : clone::Access::throwaway;
+  backend_.mount(tree, clone.stack, access, source, target);
+}
+
+fs::path Mounts::tree_of(CloneRecord const& clone) const {
+  return clone.in_memory ? points_.memory(clone.id) : pool_.clone(clone.id);
+}
+
 fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id) {
   fs::path target = points_.volume(record.name);
   MountCounts counts = catalogue_.counts(record.name);
-  if (counts.empty() || !sys::is_mounted(target)) {
+  bool mounted = !counts.empty() && sys::is_mounted(target);
+  if (!mounted) {
     // Also with a count of zero: a mapped file, or an Unmount that the engine sent for a container
     // it had lost sight of, can outlive the count, and two overlays must not share an upper.
-    make_idle(record, "start this one again");
+    if (backend_.probing()) {
+      make_idle(record, "start this one again");
+    } else {
+      clear_mount_point(target);
+      lose_sight_of_users(record);
+    }
     counts.clear();
     sys::ensure_dir(target);
   }
-  bool mounted = !counts.empty();
   try {
     if (!mounted) {
       backend_.mount(pool_.layer(record.upper), record.stack, clone::Access::persistent,
@@ -150,7 +181,7 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   return target;
 }
 
-void Mounts::unmount(std::string const& name, std::string const& mount_id) {
+void Mounts::unmount(std::string const& name, std::string const& mount_id, Ended const& ended) {
   check_name(name);
   check_mount_id(mount_id);
   CloneRecord clone;
@@ -160,13 +191,14 @@ void Mounts::unmount(std::string const& name, std::string const& mount_id) {
       catalogue_.set_clone_count(clone);
       save_or_log(clone);
     } else {
-      end(clone);
+      end(clone, ended);
     }
     return;
   }
   MountCounts counts = catalogue_.counts(name);
   auto count = counts.find(mount_id);
   if (count == counts.end()) return;
+  if (count->second == 1 && catalogue_.doubted(name, mount_id) && !hold_volume(name)) return;
   if (--count->second == 0) counts.erase(count);
   catalogue_.set_counts(name, counts);
   save_or_log(name, counts);
@@ -178,72 +210,129 @@ void Mounts::unmount(std::string const& name, std::string const& mount_id) {
   }
 }
 
-// The last Unmount. If the clone cannot be dropped now, that is done before its ID is mounted
-// again, or at the next start; an error would make the engine use the ID again and find the old
-// clone.
-void Mounts::end(CloneRecord clone) {
+void Mounts::take_back(std::string const& name, std::string const& mount_id, std::uint64_t serial) {
+  if (catalogue_.serial(name, mount_id) != serial) return;
+  CloneRecord clone;
+  bool copied = !backend_.layered() && !backend_.atomic();
+  bool found = catalogue_.find_clone(name, mount_id, clone);
+  if (!found || !copied || clone.mounted_again || clone.in_memory || !spares_.keep(clone)) {
+    return unmount(name, mount_id);
+  }
+  catalogue_.end_clone(clone);
+  try_to_clear(points_, clone.id);  // the next start tries again
+}
+
+// The last Unmount. It does not fail: an error would make the engine use the ID again and find the
+// old clone. What cannot be dropped now is dropped as soon as that works, and what may be in use
+// and cannot be held stays as it is until the next start.
+void Mounts::end(CloneRecord clone, Ended const& ended) {
+  bool proven = !catalogue_.doubted(clone.volume, clone.mount_id);
   try {
-    discard(clone);
+    discard(clone, proven, ended);
     return;
   } catch (sys::Error const& error) {
     sys::log_warning(std::string("a clone cannot be dropped yet: ") + error.what());
   }
+  if (!proven) return;
   clone.count = 0;
-  catalogue_.set_clone_count(clone);
   save_or_log(clone);
-  try {
-    clear_mount_point(points_.clone(clone.id));
-  } catch (sys::Error const& error) {
-    sys::log_warning(error.what());
-  }
+  try_to_clear(points_, clone.id);  // the trash tries again
+  trash_.drop(clone);
+  catalogue_.end_clone(clone);
 }
 
 // Moving it away is the commit point: from then on no restart takes the clone for a live one. That
 // does not disturb the mount, and it is not deleted while anyone uses it.
-void Mounts::discard(CloneRecord const& clone) {
+void Mounts::discard(CloneRecord const& clone, bool acknowledged, Ended const& ended) {
   fs::path tree = pool_.clone(clone.id);
   fs::path trashed = pool_.trash() / ("clone-" + clone.id);
   bool made = sys::exists(tree);
+  bool provable = backend_.probing() && !clone.in_memory;
+  if (made && !acknowledged && !provable) backend_.hold(tree);
   if (made) sys::rename_new(tree, trashed);
-  try {
-    clear_mount_point(points_.clone(clone.id));
-  } catch (sys::Error const& error) {
-    sys::log_warning(error.what());  // the trash tries again
-  }
-  if (made) trash_.queue(trashed);
+  Catalogue::Pin pin(catalogue_, clone.stack);  // the mount still uses it
   catalogue_.end_clone(clone);
+  if (ended) ended();
+  try_to_clear(points_, clone.id);  // the trash tries again
+  if (made) trash_.queue(trashed, clone, std::move(pin));
+}
+
+Mounts::Usage Mounts::usage(Record const& record) {
+  fs::path target = points_.volume(record.name);
+  MountCounts counts = catalogue_.counts(record.name);
+  std::string list = "docker ps --filter volume=" + record.name + " shows";
+  if (!counts.empty() && sys::is_mounted(target)) {
+    return {clone::Use::used, "is in use by " + counted(counts.size(), "mount"),
+            "stop the containers that use it (" + list + " them)", "them"};
+  }
+  clear_mount_point(target);
+  lose_sight_of_users(record);
+  clone::Use use = settled_use(pool_.layer(record.upper));
+  if (use == clone::Use::free) {
+    clear_counts(record.name);
+    return {};
+  }
+  return {use,
+          std::string(use == clone::Use::used ? "is still" : "may still be") +
+              " in use by a container that the plugin knows nothing of, most likely one started "
+              "before the plugin was restarted",
+          "stop that container (" + list + " it)", "it"};
 }
 
 void Mounts::make_idle(Record const& record, std::string const& purpose) {
-  fs::path target = points_.volume(record.name);
-  MountCounts counts = catalogue_.counts(record.name);
-  std::string who = described(record);
-  if (!counts.empty() && sys::is_mounted(target)) {
-    throw Refusal(who + " is in use by " + counted(counts.size(), "mount") +
-                  ": stop the containers that use it, then " + purpose);
-  }
-  clear_mount_point(target);
-  if (stays_in_use(pool_.layer(record.upper))) {
-    throw Refusal(who +
-                  " is still in use by a container that the plugin knows nothing of, most likely "
-                  "one started before the plugin was restarted: stop that container, then " +
+  Usage found = usage(record);
+  if (found.use != clone::Use::free) {
+    throw Refusal(described(record) + " " + found.sentence + ": " + found.remedy + ", then " +
                   purpose);
   }
-  save(record.name, {});
-  catalogue_.set_counts(record.name, {});
 }
 
-bool Mounts::stays_in_use(fs::path const& tree) const {
+// Counts of a volume that is not mounted here: containers that have outlived our mounts may go on.
+// Where that cannot be found out, it is held against the volume until the next boot.
+void Mounts::lose_sight_of_users(Record const& record) {
+  if (backend_.probing() || catalogue_.counts(record.name).empty()) return;
+  backend_.hold(pool_.layer(record.upper));
+  clear_counts(record.name);
+}
+
+// For an Unmount that may be for a Mount that was lost. Where use cannot be found out the next boot
+// alone is proof then. False if that cannot be written down.
+bool Mounts::hold_volume(std::string const& name) {
+  if (backend_.probing()) return true;
+  try {
+    VolumePtr volume = catalogue_.find(name);
+    if (!volume || !volume->unreadable.empty()) return false;
+    backend_.hold(pool_.layer(volume->record.upper));
+    return true;
+  } catch (sys::Error const& error) {
+    sys::log_warning(error.what());
+    return false;
+  }
+}
+
+void Mounts::clear_counts(std::string const& name) {
+  save(name, {});
+  catalogue_.set_counts(name, {});
+}
+
+clone::Use Mounts::settled_use(fs::path const& tree) const {
   auto end = std::chrono::steady_clock::now() + settle_;
-  while (backend_.in_use(tree)) {
-    if (std::chrono::steady_clock::now() >= end) return true;
+  for (;;) {
+    clone::Use use = backend_.use_of(tree);
+    if (use != clone::Use::used || std::chrono::steady_clock::now() >= end) return use;
     std::this_thread::sleep_for(kLookAgain);
   }
-  return false;
 }
 
+fs::path Mounts::record_of(CloneRecord const& clone) const {
+  return pool_.clone(clone.id) / "clone.json";
+}
+
+// Of a record that is there only the count changes, which is a single digit nearly always.
 void Mounts::save(CloneRecord const& clone) {
-  sys::write_file(pool_.clone(clone.id) / "clone.json", encode(clone), sys::Durability::process);
+  std::string text = encode(clone);
+  if (clone.count < 10 && sys::overwrite_file(record_of(clone), text)) return;
+  sys::write_file(record_of(clone), text, sys::Durability::process);
 }
 
 void Mounts::save(std::string const& name, MountCounts const& counts) {

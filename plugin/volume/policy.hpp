@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -24,14 +25,27 @@ void check_name(std::string_view name);
 // Throws Refusal.
 void check_mount_id(std::string_view id);
 
+// What a snapshot or clone is made of: NAME, or NAME@MOUNT for a live clone of NAME, whose mount ID
+// begins with MOUNT.
+struct Source {
+  std::string name;
+  std::optional<std::string> mount;
+};
+
 struct Options {
-  std::optional<std::string> snapshot_of;
-  std::optional<std::string> clone_of;
+  std::optional<Source> source;  // of snapshot-of or clone-of
+  bool snapshot = false;         // it was snapshot-of
   std::optional<std::string> target;
-  bool read_only = false;  // access=ro
+  bool read_only = false;    // access=ro
+  bool live = false;         // live=true
+  std::uint64_t memory = 0;  // medium=memory: its size in bytes
 };
 
 using RawOptions = std::map<std::string, std::string>;
+
+// "512m" as bytes: a whole number with k, m or g, or nothing for bytes, from 1 MiB to 1 TiB.
+// Throws Refusal.
+std::uint64_t parse_size(std::string_view text);
 
 // Throws Refusal for an unknown option, a value that is none, or a combination without a meaning.
 // The target is taken as it is: judge_target() has its say at Mount.
@@ -46,13 +60,14 @@ struct Verdict {
 
 // Judges the path in the container where a volume is declared to be mounted. Lexical: links in an
 // image are not looked at. What Docker's own cleaning (Go's path.Clean, with "\" taken for "/")
-// would put at "/" is `root`, in whatever spelling. Nothing declared is allowed.
+// would put at "/" is `root`, in whatever spelling, and so is what is "/" with "\" as any
+// character, or comes to be when it is cleaned twice. Nothing declared is allowed.
 Verdict judge_target(std::optional<std::string> const& target);
 
 // Throws Refusal unless the target is allowed. `what` begins the sentence: snapshot "seed".
 void check_target(std::string const& what, std::optional<std::string> const& target);
 
-// Control characters as \xNN, for sentences about what a user typed.
+// The text as sys::printable() has it, but no longer than a sentence about what a user typed bears.
 std::string shown(std::string_view text);
 
 }  // namespace snapclone::volume

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/record.hpp"
 
+#include "sys/host.hpp"
+
 #include <boost/json.hpp>
 
 namespace snapclone::volume {
@@ -101,6 +103,7 @@ std::string encode(Record const& record) {
   object["options"] = std::move(options);
   if (record.target) object["target"] = *record.target;
   if (record.read_only) object["access"] = "ro";
+  if (record.memory != 0) object["memory"] = record.memory;
   object["lineage"] = array(record.lineage);
   object["created"] = record.created;
   return printed(object);
@@ -114,6 +117,7 @@ Record decode_record(std::string_view text_) {
   if (kind != "volume" && kind != "snapshot") missing("kind");
   record.kind = kind == "snapshot" ? Kind::snapshot : Kind::volume;
   record.stack = stack(object);
+  if (record.kind == Kind::snapshot && record.stack.empty()) missing("stack");
   if (record.kind == Kind::volume) record.upper = checked_layer(text(object, "upper"));
   auto const* options = object.if_contains("options");
   if (options == nullptr || !options->is_object()) missing("options");
@@ -122,8 +126,15 @@ Record decode_record(std::string_view text_) {
   }
   if (object.contains("target")) record.target = text(object, "target");
   if (object.contains("access")) record.read_only = text(object, "access") == "ro";
+  if (auto const* memory = object.if_contains("memory")) {
+    auto const* bytes = memory->if_int64();
+    if (bytes == nullptr || *bytes <= 0) missing("memory");
+    if (record.options.count("size") == 0) missing("options");
+    record.memory = static_cast<std::uint64_t>(*bytes);
+  }
   record.lineage = texts(object, "lineage");
   record.created = text(object, "created");
+  if (!sys::is_rfc3339(record.created)) missing("created");
   return record;
 }
 
@@ -135,6 +146,7 @@ std::string encode(CloneRecord const& record) {
   object["stack"] = array(record.stack);
   object["since"] = record.since;
   object["count"] = record.count;
+  if (record.in_memory) object["medium"] = "memory";
   return printed(object);
 }
 
@@ -148,6 +160,7 @@ CloneRecord decode_clone(std::string_view text_) {
   auto const* count = object.if_contains("count");
   if (count == nullptr) missing("count");
   record.count = count_of(*count, "count");
+  if (object.contains("medium")) record.in_memory = text(object, "medium") == "memory";
   return record;
 }
 

@@ -23,7 +23,10 @@ std::string_view name_of(Kind kind);
 // volumes/<name>/volume.json:
 //   {"record": 1, "name": "seed", "kind": "snapshot", "stack": ["kq3…", …], "upper": "…" (volumes),
 //    "options": {what Create was given}, "target": "/data" (if any), "access": "ro" (if so),
-//    "lineage": ["db", …] (what it was made of, nearest first), "created": "2026-01-31T…Z"}
+//    "memory": bytes (with medium=memory), "lineage": ["db", …] (what it was made of, nearest
+//    first), "created": "2026-01-31T…Z"}
+// A snapshot's stack is not empty, "size" is among the options of what has "memory", and "created"
+// is RFC 3339: the engine forgets a volume that says anything else.
 //
 // A layer is the upper of at most one volume, and then in no stack: sealing first gives the volume
 // a new upper, durably, and names the old one in a snapshot afterwards. So whatever record is lost
@@ -36,8 +39,11 @@ struct Record {
   RawOptions options;
   std::optional<std::string> target;
   bool read_only = false;
+  std::uint64_t memory = 0;
   std::vector<std::string> lineage;
   std::string created;
+
+  bool operator==(Record const&) const = default;
 };
 
 // For sentences: snapshot "seed".
@@ -47,7 +53,8 @@ std::string encode(Record const& record);
 Record decode_record(std::string_view text);
 
 // clones/<boot id>/<clone id>/clone.json, replaced at every change of the count, never synced:
-//   {"record": 1, "volume": "seed", "mount": "<mount ID>", "stack": […], "since": "…", "count": 1}
+//   {"record": 1, "volume": "seed", "mount": "<mount ID>", "stack": […], "since": "…", "count": 1,
+//    "medium": "memory" (if so)}
 // It pins its stack as long as the directory exists, in trash/ as well.
 struct CloneRecord {
   std::string id;  // the directory's name
@@ -56,6 +63,10 @@ struct CloneRecord {
   Stack stack;
   std::string since;
   unsigned count = 0;
+  bool in_memory = false;
+  bool mounted_again = false;  // by its ID; not written down
+
+  bool operator==(CloneRecord const&) const = default;
 };
 
 std::string encode(CloneRecord const& record);

@@ -13,11 +13,21 @@ namespace {
 // Stands for mounts that a damaged count file may have named: the volume has to be proven free.
 constexpr char kUnknownMount[] = "unknown";
 
+// A crash while a record was being replaced leaves the new one beside it.
+void drop_unfinished(fs::path const& record, Trash& trash) {
+  fs::path temporary = sys::temporary_of(record);
+  if (sys::exists(temporary)) trash.put(temporary, TrashKind::other);
+}
+
+// No clone of this boot can be in trash/ before the others' directories have gone there, so what is
+// found with them is theirs. Its record, which was never synced, may not have survived.
 void drop_other_boots(Pool const& pool, Trash& trash) {
   for (auto const& current : {pool.clones(), pool.mounts()}) {
     fs::path parent = current.parent_path();
     for (auto const& boot : sys::list_dir(parent)) {
-      if (boot != pool.boot()) trash.put(parent / boot, TrashKind::boot);
+      if (boot == pool.boot()) continue;
+      trash.take_clones_for_another_boots();
+      trash.put(parent / boot, TrashKind::boot);
     }
   }
 }
@@ -29,7 +39,7 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
   for (auto const& id : sys::list_dir(pool.clones())) {
     fs::path record = pool.clone(id) / "clone.json";
     if (!sys::exists(record)) {  // it had not got as far as a mount
-      trash.put(pool.clone(id), TrashKind::other);
+      trash.drop(pool.clone(id), TrashKind::other);
       continue;
     }
     CloneRecord clone;
@@ -44,10 +54,17 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
     }
     clone.id = id;
     if (clone.count > 0 && sys::is_mounted(points.clone(id))) {
+      drop_unfinished(record, trash);
       catalogue.adopt_clone(clone);
       kept.insert(id);
     } else {
-      mounts.discard(clone);
+      try {
+        mounts.discard(clone, clone.count == 0);
+      } catch (sys::Error const& error) {
+        catalogue.never_sweep();
+        kept.insert(id);
+        sys::log_error("the clone " + id + " is left as it is: " + error.what());
+      }
     }
   }
   return kept;
@@ -61,7 +78,7 @@ void recover_counts(Pool const& pool, Catalogue& catalogue, Trash& trash) {
       continue;
     }
     try {
-      catalogue.set_counts(name, decode_counts(sys::read_file(path)));
+      catalogue.adopt_counts(name, decode_counts(sys::read_file(path)));
     } catch (std::exception const& error) {
       catalogue.set_counts(name, {{kUnknownMount, 1}});
       sys::log_warning("the mount counts of volume \"" + name +
@@ -78,14 +95,17 @@ void drop_work_of_sealed_layers(Pool const& pool, Catalogue const& catalogue, Tr
   }
   for (auto const& layer : sealed) {
     fs::path work = pool.layer(layer) / "work";
-    if (sys::exists(work)) trash.put(work, TrashKind::other);
+    if (sys::exists(work)) trash.drop(work, TrashKind::other);
   }
 }
 
 void clear_mount_points(MountPoints const& points, Catalogue const& catalogue,
                         std::set<std::string> const& kept_clones) {
   for (auto const& id : sys::list_dir(points.clones())) {
-    if (kept_clones.count(id) == 0) clear_mount_point(points.clone(id));
+    if (kept_clones.count(id) == 0) clear_clone(points, id);
+  }
+  for (auto const& id : sys::list_dir(points.memory())) {
+    if (kept_clones.count(id) == 0) clear_clone(points, id);
   }
   for (auto const& name : sys::list_dir(points.volumes())) {
     if (catalogue.counts(name).empty()) clear_mount_point(points.volume(name));
@@ -98,9 +118,13 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
              Trash& trash) {
   drop_other_boots(pool, trash);
   for (auto const& name : sys::list_dir(pool.staging())) {
-    trash.put(pool.staging() / name, TrashKind::other);
+    trash.drop(pool.staging() / name, TrashKind::other);
   }
   catalogue.load();
+  for (auto const& volume : catalogue.all()) {
+    if (!volume->unreadable.empty()) continue;  // what is damaged is left as it is
+    drop_unfinished(pool.volume(volume->record.name) / "volume.json", trash);
+  }
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
   recover_counts(pool, catalogue, trash);
   drop_work_of_sealed_layers(pool, catalogue, trash);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/trash.hpp"
 
-#include "clone/tree.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <utility>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace snapclone::volume {
 namespace {
 
 constexpr std::chrono::seconds kRetry{5};
+constexpr std::chrono::milliseconds kRetryPerItem{20};
 constexpr int kNiceness = 10;
 constexpr std::array<std::string_view, 4> kKinds = {"clone", "layer", "boot", "other"};
 
@@ -31,6 +33,10 @@ struct Stopped {};
 
 }  // namespace
 
+std::chrono::milliseconds retry_pause(std::size_t waiting) {
+  return std::max<std::chrono::milliseconds>(kRetry, kRetryPerItem * waiting);
+}
+
 Trash::Trash(Pool const& pool, MountPoints const& points, clone::Backend& backend,
              Catalogue& catalogue)
     : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue) {}
@@ -45,38 +51,70 @@ Trash::~Trash() {
 }
 
 void Trash::start() {
+  std::set<std::string> queued;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto const& item : items_) queued.insert(item.path.string());
+  }
   for (auto const& name : sys::list_dir(pool_.trash())) {
     fs::path entry = pool_.trash() / name;
-    std::lock_guard lock(mutex_);
-    bool queued = std::any_of(items_.begin(), items_.end(),
-                              [&](Item const& known) { return known.path == entry; });
-    if (!queued) items_.push_back(item(entry));
+    if (queued.count(entry.string()) == 0) queue(entry);
   }
   thread_ = std::thread([this] { run(); });
 }
 
+// A clone keeps its name, by which its mount points are found.
+fs::path Trash::new_entry(fs::path const& tree, TrashKind kind) const {
+  std::string id = kind == TrashKind::clone ? tree.filename().string() : sys::random_id();
+  return pool_.trash() / (std::string(name_of(kind)) + "-" + id);
+}
+
 void Trash::put(fs::path const& tree, TrashKind kind) {
-  fs::path entry = pool_.trash() / (std::string(name_of(kind)) + "-" + sys::random_id());
+  fs::path entry = new_entry(tree, kind);
   sys::rename_new(tree, entry);
   queue(entry);
 }
 
-void Trash::queue(fs::path const& entry) {
-  Item queued = item(entry);
+void Trash::drop(fs::path const& tree, TrashKind kind) {
+  try {
+    put(tree, kind);
+  } catch (sys::Error const&) {
+    queue({tree, kind, {}, {}, Clock::now()});  // which says so if it fails again
+  }
+}
+
+void Trash::drop(CloneRecord const& clone) {
+  queue(pool_.clone(clone.id), clone, {catalogue_, clone.stack});
+}
+
+void Trash::take_clones_for_another_boots() {
+  for (auto const& name : sys::list_dir(pool_.trash())) {
+    if (kind_of(name) == TrashKind::clone) put(pool_.trash() / name, TrashKind::boot);
+  }
+}
+
+void Trash::queue(fs::path const& entry) { queue(item(entry)); }
+
+void Trash::queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pin pin) {
+  queue({entry, TrashKind::clone, clone, std::move(pin), Clock::now()});
+}
+
+void Trash::queue(Item item) {
   {
     std::lock_guard lock(mutex_);
-    items_.push_back(std::move(queued));
+    items_.push_back(std::move(item));
   }
   changed_.notify_all();
 }
 
 Trash::Item Trash::item(fs::path const& entry) {
-  Item item{entry, kind_of(entry.filename().string()), {}, Clock::now()};
+  Item item{entry, kind_of(entry.filename().string()), {}, {}, Clock::now()};
   if (item.kind != TrashKind::clone) return item;
   try {
     // Without a record the clone was never mounted and needs nothing.
     if (sys::exists(entry / "clone.json")) {
-      item.pin = {catalogue_, decode_clone(sys::read_file(entry / "clone.json")).stack};
+      item.clone = decode_clone(sys::read_file(entry / "clone.json"));
+      item.pin = {catalogue_, item.clone.stack};
     }
   } catch (std::exception const& error) {
     catalogue_.never_sweep();
@@ -89,7 +127,7 @@ Trash::Item Trash::item(fs::path const& entry) {
 void Trash::sweep() {
   {
     std::lock_guard lock(mutex_);
-    sweep_wanted_ = true;
+    sweep_at_ = Clock::now();
   }
   changed_.notify_all();
 }
@@ -99,7 +137,7 @@ void Trash::wait() {
   changed_.wait(lock, [&] {
     bool idle = std::all_of(items_.begin(), items_.end(),
                             [](Item const& item) { return item.when > Clock::now(); });
-    return stopping_ || (idle && !busy_ && !sweep_wanted_);
+    return stopping_ || (idle && !busy_ && sweep_at_ > Clock::now());
   });
 }
 
@@ -116,73 +154,108 @@ void Trash::run() {
       busy_ = true;
       lock.unlock();
       bool gone = remove(item);
-      bool freed = gone && item.kind == TrashKind::clone;
+      bool freed = gone && frees_layers(item);
       if (gone) item.pin = {};
       lock.lock();
       if (!gone) {
-        item.when = Clock::now() + kRetry;
         items_.push_back(std::move(item));
+        items_.back().when = Clock::now() + retry_pause(items_.size());
       }
-      sweep_wanted_ = sweep_wanted_ || freed;
-    } else if (sweep_wanted_) {
-      sweep_wanted_ = false;
+      if (freed) sweep_at_ = Clock::now();
+    } else if (sweep_at_ <= Clock::now()) {
+      sweep_at_ = Clock::time_point::max();
       busy_ = true;
       lock.unlock();
-      sweep_now();
+      bool swept = sweep_now();
       lock.lock();
+      if (!swept) sweep_at_ = std::min(sweep_at_, Clock::now() + kRetry);
     } else {
       busy_ = false;
       changed_.notify_all();
-      auto next = Clock::now() + std::chrono::hours(1);
+      auto next = std::min(sweep_at_, Clock::now() + std::chrono::hours(1));
       for (auto const& item : items_) next = std::min(next, item.when);
       changed_.wait_until(lock, next);
     }
   }
 }
 
+// Whether layers may be unneeded without it: not while its snapshot is there, as it nearly always
+// is.
+bool Trash::frees_layers(Item const& item) const {
+  if (item.kind != TrashKind::clone) return false;
+  VolumePtr snapshot = catalogue_.find(item.clone.volume);
+  return !snapshot || snapshot->record.stack != item.clone.stack;
+}
+
 // True if the entry is gone.
 bool Trash::remove(Item& item) {
   std::string name = item.path.filename().string();
   try {
+    if (item.path.parent_path() != pool_.trash()) {
+      if (!sys::exists(item.path)) return true;
+      fs::path entry = new_entry(item.path, item.kind);
+      sys::rename_new(item.path, entry);
+      item.path = entry;
+      name = entry.filename().string();
+    }
     if (item.kind == TrashKind::clone) {  // if that failed at its Unmount
-      clear_mount_point(points_.clone(name.substr(name.find('-') + 1)));
+      clear_clone(points_, name.substr(name.find('-') + 1));
     }
     bool could_be_used = item.kind == TrashKind::clone || item.kind == TrashKind::layer;
-    if (could_be_used && backend_.in_use(item.path)) {
-      if (complained_.insert(name).second) {
-        sys::log_info(name + " is still in use by a container and is kept until it ends");
+    clone::Use use = could_be_used ? backend_.use_of(item.path) : clone::Use::free;
+    if (use != clone::Use::free) {
+      if (!std::exchange(item.complained, true)) {
+        sys::log_info(name + (use == clone::Use::used
+                                  ? " is still in use by a container and is kept until it ends"
+                                  : " may be in use by a container that started before the plugin "
+                                    "did, and is kept until the machine's next boot"));
       }
       return false;
     }
-    clone::remove_tree(item.path, [this] {
+    backend_.remove(item.path, [this] {
       std::lock_guard lock(mutex_);
       if (stopping_) throw Stopped{};
     });
-    complained_.erase(name);
     sys::log_debug("deleted " + name);
+    keep_reserve();
     return true;
   } catch (Stopped const&) {
     return false;
   } catch (std::exception const& error) {
-    if (complained_.insert(name).second) {
+    if (!std::exchange(item.complained, true)) {
       sys::log_warning("cannot delete " + name + " yet, will try again: " + error.what());
     }
     return false;
   }
 }
 
-// The layers are listed before it is asked which are needed: one that appears later is pinned
-// until a record names it, and is not in the list.
-void Trash::sweep_now() {
+// A start on a full disk may have used it up.
+void Trash::keep_reserve() const {
   try {
-    if (!catalogue_.may_sweep()) return;
+    pool_.keep_reserve();
+  } catch (sys::Error const& error) {
+    sys::log_debug(error.what());  // the disk is still full
+  }
+}
+
+// The layers are listed before it is asked which are needed: one that appears later is pinned
+// until a record names it, and is not in the list. False if it has to be done again.
+bool Trash::sweep_now() {
+  try {
+    if (!catalogue_.may_sweep()) return true;
     auto layers = sys::list_dir(pool_.layers());
     auto needed = catalogue_.needed_layers();
     for (auto const& layer : layers) {
       if (needed.count(layer) == 0) put(pool_.layer(layer), TrashKind::layer);
     }
+    cannot_sweep_ = false;
+    return true;
   } catch (std::exception const& error) {
-    sys::log_warning(std::string("cannot look for unneeded layers: ") + error.what());
+    if (!std::exchange(cannot_sweep_, true)) {
+      sys::log_warning(std::string("cannot look for unneeded layers yet, will try again: ") +
+                       error.what());
+    }
+    return false;
   }
 }
 

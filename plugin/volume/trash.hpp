@@ -9,7 +9,6 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 
@@ -21,6 +20,10 @@ namespace snapclone::volume {
 //   boot    clones of another boot: nobody can be using them
 //   other   records, scratch directories, what was being made when the process ended
 enum class TrashKind { clone, layer, boot, other };
+
+// After how long what is in use is asked about again, if so many trees wait: the more there are,
+// the less often.
+std::chrono::milliseconds retry_pause(std::size_t waiting);
 
 // The only code that deletes trees, on a thread of its own at low priority. A tree that may be
 // mounted anywhere (a container can outlive the plugin's mounts) is asked about first and kept, and
@@ -40,8 +43,19 @@ class Trash {
   // is moved by Mounts::discard(), to "clone-<its id>".)
   void put(fs::path const& tree, TrashKind kind);
 
-  // Queues an entry that lies in trash/ already.
+  // For before the start: every clone in trash/ is of another boot.
+  void take_clones_for_another_boots();
+
+  // Queues an entry that lies in trash/ already; a clone's record spares it reading that. The pin
+  // of the clone's layers comes along: one that outlived the entry would hide them from the last
+  // sweep.
   void queue(fs::path const& entry);
+  void queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pin pin);
+
+  // As put(), and does not fail: what cannot be moved now is moved as soon as that works, or at the
+  // next start. So its path must never come to be used again. The clone is not mounted any more.
+  void drop(fs::path const& tree, TrashKind kind);
+  void drop(CloneRecord const& clone);
 
   // Looks for layers that nothing needs any more, soon.
   void sweep();
@@ -54,26 +68,32 @@ class Trash {
   struct Item {
     fs::path path;
     TrashKind kind;
+    CloneRecord clone;  // what is known of it, with its pin
     Catalogue::Pin pin;
     Clock::time_point when;
+    bool complained = false;  // it has been logged once why it is kept
   };
 
   Item item(fs::path const& entry);
+  fs::path new_entry(fs::path const& tree, TrashKind kind) const;
+  void queue(Item item);
+  bool frees_layers(Item const& item) const;
   void run();
   bool remove(Item& item);
-  void sweep_now();
+  void keep_reserve() const;
+  bool sweep_now();
 
   Pool const& pool_;
   MountPoints const& points_;
   clone::Backend& backend_;
   Catalogue& catalogue_;
 
-  std::set<std::string> complained_;  // the thread's own: what was logged once already
+  bool cannot_sweep_ = false;  // the thread's own: that has been logged once
 
   std::mutex mutex_;  // guards all below but the thread
   std::condition_variable changed_;
   std::deque<Item> items_;
-  bool sweep_wanted_ = true;
+  Clock::time_point sweep_at_ = Clock::time_point::min();
   bool busy_ = false;
   bool stopping_ = false;
   std::thread thread_;

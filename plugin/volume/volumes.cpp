@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/volumes.hpp"
 
-#include "clone/copy_tree.hpp"
+#include "clone/memory.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 
+#include <algorithm>
+
 namespace snapclone::volume {
 namespace {
 
-// The kernel takes 500, but looking a name up for the first time gets slower with each.
-constexpr std::size_t kMostLayers = 50;
 constexpr std::size_t kLongestLineage = 20;
+constexpr std::size_t kNamedClones = 20;
+constexpr std::size_t kShortId = 12;
 
 std::string quoted(std::string const& name) { return "\"" + name + "\""; }
 
@@ -23,20 +25,41 @@ std::vector<std::string> lineage_from(Record const& source) {
   return lineage;
 }
 
-}  // namespace
-
-std::vector<std::string> turns_of_create(std::string const& name, RawOptions const& options) {
-  std::vector<std::string> names = {name};
-  for (auto const* key : {"snapshot-of", "clone-of"}) {
-    auto source = options.find(key);
-    if (source != options.end()) names.push_back(source->second);
+// Newest first, as a person would type them.
+std::string listed(std::vector<CloneRecord> clones) {
+  std::sort(clones.begin(), clones.end(),
+            [](auto const& a, auto const& b) { return a.since > b.since; });
+  std::string text;
+  for (std::size_t i = 0; i < clones.size() && i < kNamedClones; ++i) {
+    text += (text.empty() ? "" : ", ") + clones[i].volume + "@" +
+            clones[i].mount_id.substr(0, kShortId) + " (since " + clones[i].since + ")";
   }
-  return names;
+  if (clones.size() > kNamedClones) text += " and older ones";
+  return text;
 }
 
-std::vector<std::string> turns_of_remove(std::string const& name) { return {name}; }
+}  // namespace
 
-void Volumes::create(std::string const& name, RawOptions const& raw) {
+std::vector<std::string> Volumes::turns_of_create(std::string const& name,
+                                                  RawOptions const& raw) const {
+  std::vector<std::string> turns = {name};
+  std::optional<Source> source;
+  try {
+    source = parse_options(raw).source;
+  } catch (Refusal const&) {
+    return turns;  // create() will say it
+  }
+  if (!source) return turns;
+  turns.push_back(source->name);
+  if (!source->mount) return turns;
+  for (auto const& clone : live_clones(source->name, *source->mount)) {
+    turns.push_back(mounts_.turn_of(clone.volume, clone.mount_id));
+  }
+  return turns;
+}
+
+void Volumes::create(std::string const& name, RawOptions const& raw,
+                     std::vector<std::string> const& turns) {
   check_name(name);
   Options options = parse_options(raw);
   if (VolumePtr existing = catalogue_.find(name)) {
@@ -48,123 +71,94 @@ void Volumes::create(std::string const& name, RawOptions const& raw) {
 
   Record record;
   record.name = name;
-  record.kind = options.snapshot_of ? Kind::snapshot : Kind::volume;
+  record.kind = options.snapshot ? Kind::snapshot : Kind::volume;
   record.options = raw;
   record.target = options.target;
   record.read_only = options.read_only;
+  record.memory = options.memory;
   record.created = sys::now_rfc3339();
-  Catalogue::Pin below;
-  if (options.snapshot_of || options.clone_of) {
-    std::string const& source_name = options.snapshot_of ? *options.snapshot_of : *options.clone_of;
-    std::string purpose = options.snapshot_of ? "make the snapshot" : "make the clone";
-    VolumePtr from = source(source_name, options.snapshot_of ? "snapshot" : "clone");
-    record.stack = freeze(*from, purpose);
-    record.lineage = lineage_from(from->record);
-    if (!record.target) record.target = from->record.target;
-    below = {catalogue_, record.stack};
-  }
-
-  if (record.kind == Kind::snapshot) {
-    add(record);
-    return;
-  }
-  record.upper = sys::random_id();
-  Catalogue::Pin upper(catalogue_, {record.upper});
-  make_layer(record.upper, record.stack);
   try {
-    sys::sync_dir(pool_.tree(record.upper));
-    sys::sync_dir(pool_.layer(record.upper));
-    sys::sync_dir(pool_.layers());
-    add(record);
+    make(record, options, turns);
   } catch (...) {
-    upper = {};  // not needed any more: let the layer be swept
-    trash_.sweep();
+    trash_.sweep();  // new layers, which nothing pins any more
     throw;
   }
 }
 
-VolumePtr Volumes::source(std::string const& name, std::string const& what) const {
-  VolumePtr volume = catalogue_.find(name);
+void Volumes::make(Record& record, Options const& options, std::vector<std::string> const& turns) {
+  if (!options.source) {
+    Freezer::Upper upper = freezer_.empty_upper();
+    record.upper = upper.layer;
+    return add(record);
+  }
+  Origin from = origin(options, turns);
+  record.lineage = lineage_from(from.volume->record);
+  if (!record.target) record.target = from.volume->record.target;
+  if (options.snapshot) {
+    Pinned frozen = freezer_.freeze(from, options.live, "make the snapshot");
+    record.stack = frozen.stack;
+    if (record.memory != 0) check_memory(record.stack);
+    return add(record);
+  }
+  Freezer::Upper upper = freezer_.upper_from(from, options.live, "make the clone");
+  record.upper = upper.layer;
+  record.stack = upper.below;
+  add(record);
+}
+
+Origin Volumes::origin(Options const& options, std::vector<std::string> const& turns) const {
+  Source const& source = *options.source;
+  std::string what = options.snapshot ? "snapshot" : "clone";
+  VolumePtr volume = catalogue_.find(source.name);
   if (!volume) {
-    throw Refusal("snapclone has no volume " + quoted(name) + " to make a " + what + " of");
+    throw Refusal("snapclone has no volume " + quoted(source.name) + " to make a " + what +
+                  " of: docker volume ls shows which are its own, and those of other drivers must "
+                  "be copied into one first");
   }
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
-  return volume;
+  if (!source.mount) return {volume, std::nullopt};
+  CloneRecord clone = live_clone(*volume, *source.mount);
+  std::string turn = mounts_.turn_of(clone.volume, clone.mount_id);
+  if (std::find(turns.begin(), turns.end(), turn) == turns.end()) {
+    throw Refusal(listed({clone}) + " has only just been mounted: try again");
+  }
+  return {volume, clone};
 }
 
-// The layers that hold the volume as it is now, sealed and durable.
-Stack Volumes::freeze(Volume const& volume, std::string const& purpose) {
-  Record record = volume.record;
-  if (record.kind == Kind::snapshot) return record.stack;
-  mounts_.make_idle(record, purpose);
-  if (backend_.unchanged(pool_.layer(record.upper), record.stack)) {
-    sys::sync_dir(pool_.volume(record.name));  // an earlier sealing may have failed right there
-  } else {
-    seal(record);
+CloneRecord Volumes::live_clone(Volume const& snapshot, std::string const& mount) const {
+  Record const& record = snapshot.record;
+  if (record.kind == Kind::volume) {
+    throw Refusal(described(record) + " has no clones, only snapshots have: leave out \"@" + mount +
+                  "\" to take the volume itself");
   }
-  return record.stack;
+  auto found = live_clones(record.name, mount);
+  if (found.size() == 1 && !mount.empty()) return found.front();
+  auto all = live_clones(record.name, "");
+  if (all.empty()) throw Refusal(described(record) + " has no live clones");
+  if (mount.empty()) {
+    throw Refusal("a mount ID, or its beginning, must follow the \"@\"; " + described(record) +
+                  " has these live clones: " + listed(all));
+  }
+  if (found.empty()) {
+    throw Refusal(described(record) + " has no live clone whose mount ID begins with \"" + mount +
+                  "\"; it has these: " + listed(all));
+  }
+  throw Refusal(described(record) + " has more than one live clone whose mount ID begins with \"" +
+                mount + "\": " + listed(found));
 }
 
-// Gives the volume a new upper and makes the old one part of its stack; a stack that gets too high
-// becomes one layer, for the snapshot and for the volume to go on with. That is durable before
-// anything else names the old upper, and the volume shows the same at every moment.
-void Volumes::seal(Record& record) {
-  std::string old_upper = record.upper;
-  record.stack.insert(record.stack.begin(), old_upper);
-  Catalogue::Pin flat;
-  if (record.stack.size() > kMostLayers) {
-    std::string id = sys::random_id();
-    flat = {catalogue_, {id}};
-    flatten(record.stack, record.name, id);
-    record.stack = {id};
-  }
-  record.upper = sys::random_id();
-  Catalogue::Pin upper(catalogue_, {record.upper});
-  make_layer(record.upper, record.stack);
+std::vector<CloneRecord> Volumes::live_clones(std::string const& snapshot,
+                                              std::string const& mount) const {
+  auto clones = catalogue_.clones_of(snapshot, mount);
+  std::erase_if(clones, [](CloneRecord const& clone) { return clone.count == 0; });
+  return clones;
+}
+
+void Volumes::check_memory(Stack const& stack) const {
   try {
-    sys::sync_filesystem(pool_.root());
-    catalogue_.replace(record);
-  } catch (...) {
-    upper = {};  // not needed any more: let the layers be swept
-    flat = {};
-    trash_.sweep();
-    throw;
-  }
-  throw_away(pool_.layer(old_upper) / "work");
-  trash_.sweep();  // a flattened stack may have been nobody else's, the old upper included
-}
-
-// Copies what the stack shows into one new layer. The stack of whatever exists stays as it is.
-void Volumes::flatten(Stack const& stack, std::string const& name, std::string const& id) {
-  fs::path staged = pool_.staging() / ("layer-" + id);
-  fs::path view = points_.view(name);
-  sys::make_dir(staged);
-  try {
-    sys::make_dir(staged / "fs");
-    sys::ensure_dir(view);
-    backend_.view(stack, view);
-    clone::CopyOptions options;
-    options.shown = true;
-    clone::copy_tree(view, staged / "fs", options);
-    clear_mount_point(view);
-    sys::rename_new(staged, pool_.layer(id));
-  } catch (...) {
-    clear_mount_point(view);
-    throw_away(staged);
-    throw;
-  }
-}
-
-// A layer appears whole; the caller has pinned its id.
-void Volumes::make_layer(std::string const& id, Stack const& below) {
-  fs::path staged = pool_.staging() / ("layer-" + id);
-  sys::make_dir(staged);
-  try {
-    backend_.make_tree(staged, below);
-    sys::rename_new(staged, pool_.layer(id));
-  } catch (...) {
-    throw_away(staged);
-    throw;
+    clone::prove_memory(pool_, points_.probes(), stack);
+  } catch (std::exception const& error) {
+    throw Refusal(std::string("medium=memory does not work on this pool: ") + error.what());
   }
 }
 
@@ -173,17 +167,8 @@ void Volumes::add(Record const& record) {
   try {
     catalogue_.add(record, staged);
   } catch (...) {
-    throw_away(staged);
+    trash_.drop(staged, TrashKind::other);
     throw;
-  }
-}
-
-// Leftovers that nothing needs: if they cannot be moved now, the next start does it.
-void Volumes::throw_away(fs::path const& tree) {
-  try {
-    trash_.put(tree, TrashKind::other);
-  } catch (sys::Error const& error) {
-    sys::log_warning(error.what());
   }
 }
 
@@ -192,7 +177,14 @@ void Volumes::remove(std::string const& name) {
   VolumePtr volume = catalogue_.find(name);
   if (!volume) throw Refusal("there is no volume " + quoted(name));
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
-  if (volume->record.kind == Kind::volume) mounts_.make_idle(volume->record, "remove it");
+  if (volume->record.kind == Kind::volume) {
+    // Where use cannot be found out the volume goes, and its tree stays until the next boot.
+    Mounts::Usage usage = mounts_.usage(volume->record);
+    if (usage.use == clone::Use::used) {
+      throw Refusal(described(volume->record) + " " + usage.sentence + ": " + usage.remedy +
+                    ", then remove it");
+    }
+  }
   if (std::size_t live = catalogue_.begin_removal(name)) {
     throw Refusal(described(volume->record) + " has " + counted(live, "live clone") +
                   ": stop the containers that use it first");
@@ -204,6 +196,7 @@ void Volumes::remove(std::string const& name) {
     catalogue_.cancel_removal(name);
     throw;
   }
+  mounts_.forget(name);
   trash_.queue(trashed);
   trash_.sweep();
 }

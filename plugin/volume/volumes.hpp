@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/backend.hpp"
-#include "volume/catalogue.hpp"
-#include "volume/mounts.hpp"
-#include "volume/trash.hpp"
+#include "volume/freezer.hpp"
 
 #include <string>
 #include <vector>
@@ -20,35 +17,37 @@ class Volumes {
           Catalogue& catalogue, Mounts& mounts, Trash& trash)
       : pool_(pool),
         points_(points),
-        backend_(backend),
         catalogue_(catalogue),
         mounts_(mounts),
-        trash_(trash) {}
+        trash_(trash),
+        freezer_(pool, points, backend, catalogue, mounts, trash) {}
 
-  // The same name with the same options again is success.
-  void create(std::string const& name, RawOptions const& options);
+  // The same name with the same options again is success. `turns` are those the caller holds.
+  void create(std::string const& name, RawOptions const& options,
+              std::vector<std::string> const& turns);
   void remove(std::string const& name);
 
+  // A Create takes its source's turn as well as its own name's: otherwise a Mount could slip in
+  // between the proof that the source is idle and its sealing, or a clone end while it is copied.
+  // Which clone NAME@MOUNT means may change while the caller waits: it asks again once it has them.
+  std::vector<std::string> turns_of_create(std::string const& name,
+                                           RawOptions const& options) const;
+  static std::vector<std::string> turns_of_remove(std::string const& name) { return {name}; }
+
  private:
-  VolumePtr source(std::string const& name, std::string const& what) const;
-  Stack freeze(Volume const& volume, std::string const& purpose);
-  void seal(Record& record);
-  void flatten(Stack const& stack, std::string const& name, std::string const& id);
-  void make_layer(std::string const& id, Stack const& below);
+  void make(Record& record, Options const& options, std::vector<std::string> const& turns);
+  Origin origin(Options const& options, std::vector<std::string> const& turns) const;
+  CloneRecord live_clone(Volume const& snapshot, std::string const& mount) const;
+  std::vector<CloneRecord> live_clones(std::string const& snapshot, std::string const& mount) const;
+  void check_memory(Stack const& stack) const;
   void add(Record const& record);
-  void throw_away(fs::path const& tree);
 
   Pool const& pool_;
   MountPoints const& points_;
-  clone::Backend& backend_;
   Catalogue& catalogue_;
   Mounts& mounts_;
   Trash& trash_;
+  Freezer freezer_;
 };
-
-// A Create takes its source's turn as well as its own name's: otherwise a Mount could slip in
-// between the proof that the source is idle and its sealing.
-std::vector<std::string> turns_of_create(std::string const& name, RawOptions const& options);
-std::vector<std::string> turns_of_remove(std::string const& name);
 
 }  // namespace snapclone::volume

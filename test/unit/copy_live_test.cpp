@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "copy_fixture.hpp"
+#include "meanwhile.hpp"
 
 #include <atomic>
-#include <functional>
-#include <thread>
 
 #include <stdio.h>
 #include <sys/mount.h>
 
 namespace snapclone::test {
 namespace {
-
-// Does something again and again, on a thread of its own, as long as it lives.
-class Meanwhile {
- public:
-  explicit Meanwhile(std::function<void()> work)
-      : thread_([this, work = std::move(work)] {
-          while (!stop_) work();
-        }) {}
-  ~Meanwhile() {
-    stop_ = true;
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
 
 // The error that copying the tree ends with.
 sys::Error error_of(Copying& tree) {

@@ -7,6 +7,7 @@
 #include <boost/filesystem.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 // File systems to test on: a tmpfs, or an image on a loop device that is made here and goes with
-// the object.
+// the object. The image lies in memory, since these tests sync a lot and none is about the disk.
 namespace snapclone::test {
 
 namespace fs = boost::filesystem;
@@ -25,23 +26,29 @@ namespace fs = boost::filesystem;
 class Media {
  public:
   // `type` as mount(8) calls it. Nothing has an access time but what a test gives it.
-  explicit Media(std::string const& type, std::string const& tmpfs_options = "size=256m")
+  explicit Media(std::string const& type, std::string const& tmpfs_options = "size=256m",
+                 std::uint64_t megabytes = 512)  // xfs takes no less than 300
       : path(scratch_ / "mounted") {
-    fs::create_directories(path);
-    if (type == "tmpfs") {
-      int result = ::mount("tmpfs", path.c_str(), "tmpfs", MS_NOATIME, tmpfs_options.c_str());
-      if (result != 0) sys::fail("mount a tmpfs on", path.string());
-      return;
+    bool tmpfs = type == "tmpfs";
+    fs::create_directories(tmpfs ? path : scratch_);
+    fs::path const& memory = tmpfs ? path : scratch_;
+    std::string options =
+        tmpfs ? tmpfs_options : "size=" + std::to_string(megabytes + megabytes / 8) + "m";
+    if (::mount("tmpfs", memory.c_str(), "tmpfs", MS_NOATIME, options.c_str()) != 0) {
+      sys::fail("mount a tmpfs on", memory.string());
     }
+    if (tmpfs) return;
+    fs::create_directory(path);
     fs::path image = scratch_ / "image";
     std::ofstream(image.string()).close();
-    fs::resize_file(image, 512U << 20U);  // xfs takes no less than 300 MiB
-    std::string options = type == "ext4" ? " -I 256" : type == "xfs" ? " -m reflink=1" : "";
-    run("mkfs." + type + " -q" + options + " " + image.string());
+    fs::resize_file(image, megabytes << 20U);
+    std::string settings = type == "ext4" ? " -I 256" : type == "xfs" ? " -m reflink=1" : "";
+    run("mkfs." + type + " -q" + settings + " " + image.string());
     run("mount -t " + type + " -o loop,noatime " + image.string() + " " + path.string());
   }
   ~Media() {
     sys::unmount(path);  // which frees the loop device
+    if (sys::is_mounted(scratch_)) sys::unmount(scratch_);
     fs::remove_all(scratch_);
   }
   Media(Media const&) = delete;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.hpp"
 
+#include <thread>
+
 namespace snapclone::test {
 
 BOOST_FIXTURE_TEST_SUITE(mounts, World)
@@ -113,9 +115,9 @@ BOOST_AUTO_TEST_CASE(only_the_first_mount_of_an_id_is_a_new_one) {
   create("db");
   snapshot("db", "seed");
   for (auto const* name : {"db", "seed"}) {
-    BOOST_TEST(process->mounts.mount(name, "one").first);
-    BOOST_TEST(!process->mounts.mount(name, "one").first);
-    BOOST_TEST(process->mounts.mount(name, "two").first);
+    BOOST_TEST(process->mounts.mount(name, "one").serial != 0U);
+    BOOST_TEST(process->mounts.mount(name, "one").serial == 0U);
+    BOOST_TEST(process->mounts.mount(name, "two").serial != 0U);
   }
 }
 
@@ -150,13 +152,40 @@ BOOST_AUTO_TEST_CASE(an_unmount_that_cannot_drop_the_clone_is_answered_and_made_
   snapshot("db", "seed");
   fs::path target = mount("seed", "id");
   write(target / "old", "x");
+  BOOST_TEST(trash() == 0U);
   fs::rename(pool() / "trash", pool() / "hidden");
   BOOST_CHECK_NO_THROW(unmount("seed", "id"));
   BOOST_TEST(!sys::is_mounted(target));
-  fs::rename(pool() / "hidden", pool() / "trash");
+  BOOST_TEST(live_clones("seed") == 0U);
   BOOST_TEST(fs::is_empty(mount("seed", "id")));
+  process->trash.wait();
+  fs::rename(pool() / "hidden", pool() / "trash");
   unmount("seed", "id");
+  remove("seed");
+  for (int i = 0; i < 200 && entries(process->pool.clones()) != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it tries every 5 s
+  }
+  BOOST_TEST(entries(process->pool.clones()) == 0U);
   BOOST_TEST(trash() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_unmount_says_that_a_clone_is_gone_before_its_mount_is_taken_down) {
+  create_with("db", "file", "sealed");
+  snapshot("db", "seed");
+  fs::path clone = mount("seed", "id");
+  bool ended = false;
+  process->mounts.unmount("seed", "id", [&] {
+    ended = true;
+    BOOST_TEST(live_clones("seed") == 0U);
+    remove("seed");
+    remove("db");
+    BOOST_TEST(layers() == 1U);  // the mount still needs it
+    BOOST_TEST(read(clone / "file") == "sealed");
+  });
+  BOOST_TEST(ended);
+  BOOST_TEST(!fs::exists(clone));
+  BOOST_TEST(trash() == 0U);
+  BOOST_TEST(layers() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_clone_in_use_elsewhere_is_not_deleted_until_it_is_free) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "clone/choose.hpp"
 #include "world.hpp"
 
 #include <sys/mount.h>
@@ -22,9 +23,12 @@ BOOST_AUTO_TEST_CASE(where_use_cannot_be_seen_the_trial_fails) {
   {
     clone::Pool other(ram / "pool");
     clone::OverlayBackend backend(other, process->points.probes());
-    BOOST_CHECK_EXCEPTION(
-        backend.prove(process->points.trial()), std::runtime_error,
-        [](auto const& error) { return contains(error.what(), "does not work on this pool"); });
+    BOOST_CHECK_THROW(backend.prove(process->points.trial()), std::runtime_error);
+    auto choice =
+        clone::choose_backend(other, process->points.probes(), process->points.trial(), "");
+    BOOST_TEST(choice.backend->name() == "copy");
+    BOOST_TEST_MESSAGE(choice.why);
+    BOOST_TEST(contains(choice.why, "overlay: "));
   }
   sys::unmount(ram);
 }
@@ -33,10 +37,10 @@ BOOST_AUTO_TEST_CASE(asking_about_a_tree_leaves_no_trace_in_it) {
   create_with("db", "file", "x");
   fs::path tree = process->pool.layer(process->catalogue.find("db")->record.upper);
   auto before = clone::read_root(tree / "fs");
-  BOOST_TEST(!process->backend.in_use(tree));
+  BOOST_TEST((process->backend.use_of(tree) == clone::Use::free));
   BOOST_TEST((clone::read_root(tree / "fs") == before));
   mount("db", "id");
-  BOOST_TEST(process->backend.in_use(tree));
+  BOOST_TEST((process->backend.use_of(tree) == clone::Use::used));
 }
 
 BOOST_AUTO_TEST_CASE(on_a_full_disk_clones_can_be_ended_and_volumes_removed) {

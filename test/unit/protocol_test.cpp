@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(the_fixed_replies_are_what_docker_reads) {
 }
 
 BOOST_AUTO_TEST_CASE(an_error_is_one_member) {
-  BOOST_TEST(encode_error("no \"x\"\n") == R"({"Err":"no \"x\"\n"})");
+  BOOST_TEST(encode_error("no \"x\"") == R"({"Err":"no \"x\""})");
 }
 
 BOOST_AUTO_TEST_CASE(a_mountpoint_is_sent_with_an_empty_error) {

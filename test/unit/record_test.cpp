@@ -31,6 +31,10 @@ std::string refused(Decode const& decode, std::string const& text) {
   return "";
 }
 
+bool contains(std::string const& text, std::string const& part) {
+  return text.find(part) != std::string::npos;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(record)
@@ -91,6 +95,44 @@ BOOST_AUTO_TEST_CASE(a_member_that_is_missing_or_of_another_kind_is_named) {
         R"({"record":1,"name":"a","kind":"x"})", R"({"record":1,"name":"a","kind":"volume"})"}) {
     BOOST_TEST(refused(decode_record, text).find("its member \"") == 0U);
   }
+}
+
+// The engine takes a Get with any other time for "no such volume", and forgets the volume.
+BOOST_AUTO_TEST_CASE(a_time_that_the_engine_could_not_read_is_refused) {
+  for (auto const* time :
+       {"", "yesterday", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00:00.Z",
+        "2026-01-31T12:00:00,5Z", "2026-01-31T12:00:00+01:00", " 2026-01-31T12:00:00Z",
+        "2026-1-31T12:00:00Z", "2026-02-30T12:00:00Z", "2025-02-29T12:00:00Z",
+        "2026-13-01T12:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:60:00Z",
+        "2026-01-31T12:00:60Z", "2026-01-31T12:00:00Zx", "2026-01-31T12:00:00.5"}) {
+    BOOST_TEST_CONTEXT(time) {
+      Record record = full_record();
+      record.created = time;
+      BOOST_TEST(contains(refused(decode_record, encode(record)), "\"created\""));
+    }
+  }
+  for (auto const* time : {"2024-02-29T23:59:59Z", "2026-01-31T12:00:00.5Z"}) {
+    Record record = full_record();
+    record.created = time;
+    BOOST_TEST((decode_record(encode(record)) == record));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_of_no_layer_is_refused) {
+  Record record = full_record();
+  record.stack.clear();
+  BOOST_TEST(contains(refused(decode_record, encode(record)), "\"stack\""));
+  record.kind = Kind::volume;
+  record.upper = "cccccccc";
+  BOOST_TEST((decode_record(encode(record)) == record));
+}
+
+BOOST_AUTO_TEST_CASE(memory_without_the_option_that_asked_for_it_is_refused) {
+  Record record = full_record();
+  record.memory = 1U << 20U;
+  BOOST_TEST(contains(refused(decode_record, encode(record)), "\"options\""));
+  record.options["size"] = "1m";
+  BOOST_TEST((decode_record(encode(record)) == record));
 }
 
 BOOST_AUTO_TEST_CASE(clones_and_counts_read_as_they_were_written) {

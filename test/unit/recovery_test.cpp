@@ -34,6 +34,24 @@ BOOST_AUTO_TEST_CASE(after_a_crash_live_clones_and_volumes_go_on_with_their_coun
   BOOST_TEST(!fs::exists(volume));
 }
 
+BOOST_AUTO_TEST_CASE(mounts_of_one_clone_are_counted_on_over_a_crash_however_many_they_are) {
+  create("db");
+  snapshot("db", "seed");
+  for (int mounts : {1, 2, 9, 10, 12}) {
+    fs::path clone;
+    for (int i = 0; i < mounts; ++i) clone = mount("seed", "id");
+    for (int i = 1; i < mounts; ++i) {
+      restart();
+      unmount("seed", "id");
+      BOOST_TEST(sys::is_mounted(clone));
+    }
+    restart();
+    unmount("seed", "id");
+    BOOST_TEST(!fs::exists(clone));
+  }
+  BOOST_TEST(trash() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(clones_without_a_mount_here_are_dropped_at_start) {
   create("db");
   snapshot("db", "seed");
@@ -71,6 +89,13 @@ BOOST_AUTO_TEST_CASE(a_clone_held_by_a_container_that_outlived_the_plugin_is_kep
   BOOST_TEST(layers() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(of_many_trees_in_use_each_is_asked_about_less_often) {
+  using namespace std::chrono_literals;
+  BOOST_TEST((volume::retry_pause(1) == 5s));
+  BOOST_TEST((volume::retry_pause(250) == 5s));
+  BOOST_TEST((volume::retry_pause(10'000) == 200s));
+}
+
 BOOST_AUTO_TEST_CASE(a_volume_held_by_a_container_that_outlived_the_plugin_is_not_mounted_twice) {
   create("db");
   fs::path volume = mount("db", "old");
@@ -100,11 +125,39 @@ BOOST_AUTO_TEST_CASE(clones_of_another_boot_are_dead) {
   BOOST_TEST(process->catalogue.may_sweep());
 }
 
+BOOST_AUTO_TEST_CASE(so_are_those_in_the_trash_whose_records_a_power_cut_has_emptied) {
+  create("db");
+  snapshot("db", "seed");
+  process.reset();
+  fs::create_directories(pool() / "clones" / "00000000-0000-0000-0000-000000000000");
+  fs::create_directories(pool() / "trash" / "clone-abcdefgh" / "fs");
+  write(pool() / "trash" / "clone-abcdefgh" / "clone.json", "");
+  restart();
+  BOOST_TEST(trash() == 0U);
+  remove("seed");
+  remove("db");
+  BOOST_TEST(layers() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_crash_while_a_record_is_replaced_leaves_is_removed) {
+  create_with("db", "file", "content");
+  process.reset();
+  fs::path volume = pool() / "volumes" / "db";
+  write(volume / ".volume.json", "half a reco");
+  write(pool() / ".format", "");
+  restart();
+  BOOST_TEST(!fs::exists(volume / ".volume.json"));
+  BOOST_TEST(!fs::exists(pool() / ".format"));
+  BOOST_TEST(content("db", "file") == "content");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_being_made_is_gone_after_a_crash) {
   create("db");
+  fs::path clones = process->pool.clones();
+  process.reset();
   fs::create_directories(pool() / "staging" / "volume-x" / "a" / "b");
   fs::create_directories(pool() / "layers" / "orphan22" / "fs");
-  fs::create_directories(process->pool.clones() / "halfmade" / "fs");
+  fs::create_directories(clones / "halfmade" / "fs");
   restart();
   BOOST_TEST(layers() == 1U);
   BOOST_TEST(entries(pool() / "staging") == 0U);
@@ -245,21 +298,49 @@ BOOST_AUTO_TEST_CASE(odd_things_in_the_pool_do_not_keep_it_from_starting) {
   BOOST_TEST(trash() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_without_its_records_or_layers_is_refused_and_not_made_anew) {
+  create_with("db", "file", "kept");
+  for (auto const* lost : {"volumes", "layers"}) {
+    process.reset();
+    fs::rename(pool() / lost, disk.path / "lost");
+    BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [&](auto const& error) {
+      return contains(error.what(), std::string("has lost its directory \"") + lost);
+    });
+    BOOST_TEST(!fs::exists(pool() / lost));
+    fs::rename(disk.path / "lost", pool() / lost);
+    restart();
+    BOOST_TEST(content("db", "file") == "kept");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_pool_in_use_by_another_process_is_refused) {
   BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [](auto const& error) {
     return contains(error.what(), "in use by another snapclone");
   });
+  BOOST_CHECK_EXCEPTION(
+      clone::Pool(pool(), "/srv/pool"), std::runtime_error, [](auto const& error) {
+        return contains(error.what(), "the pool /srv/pool is in use by another snapclone");
+      });
+}
+
+BOOST_AUTO_TEST_CASE(mount_points_in_use_by_another_process_are_refused) {
+  BOOST_CHECK_EXCEPTION(volume::MountPoints{disk.path / "mnt"}, std::runtime_error,
+                        [&](auto const& error) {
+                          return contains(error.what(), (disk.path / "mnt").string()) &&
+                                 contains(error.what(), "in use by another snapclone");
+                        });
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_of_a_newer_format_is_refused_and_not_touched) {
   process.reset();
+  std::string good = read(pool() / "format");
   write(pool() / "format", "snapclone pool 2\n");
   fs::remove(pool() / "trash");
   BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [](auto const& error) {
     return contains(error.what(), "snapclone pool 2") && contains(error.what(), "nothing was");
   });
   BOOST_TEST(!fs::exists(pool() / "trash"));
-  write(pool() / "format", "snapclone pool 1\n");
+  write(pool() / "format", good);
   restart();
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/dispatch.hpp"
-#include "world.hpp"
+#include "front.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -20,7 +19,8 @@ struct Plugin : World {
   boost::asio::thread_pool workers{8};
   volume::Turns turns{
       [this](volume::Turns::Job job) { boost::asio::post(workers, std::move(job)); }};
-  api::Dispatch dispatch{{process->catalogue, process->mounts, process->volumes, turns, "overlay"}};
+  Front front{*process, turns};
+  api::Dispatch& dispatch = front.dispatch;
 
   Plugin() { dispatch.open(); }
   ~Plugin() { workers.join(); }
@@ -30,6 +30,11 @@ struct Plugin : World {
     dispatch.handle("/VolumeDriver." + verb, json::serialize(request),
                     [&](api::Reply reply) { body.set_value(std::move(reply.body)); });
     return json::parse(body.get_future().get()).as_object();
+  }
+  // An Unmount is answered before all of it is done.
+  std::size_t trash() const {
+    while (!turns.idle()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return World::trash();
   }
   static bool failed(json::object const& reply) { return !reply.at("Err").as_string().empty(); }
 

@@ -122,6 +122,19 @@ BOOST_AUTO_TEST_CASE(a_delivered_reply_is_not_undelivered) {
   BOOST_TEST(undelivered == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_reply_that_its_client_did_not_read_is_undelivered) {
+  std::atomic<int> undelivered = 0;
+  start([&](std::string const&, std::string const&, Respond const& respond) {
+    respond({.body = "there", .undelivered = [&] { ++undelivered; }});
+  });
+  Client one = client();
+  one.send(post("/x", ""));
+  BOOST_TEST(!one.is_silent(patience));
+  one.close();
+  BOOST_TEST(has_connections(0));
+  BOOST_TEST(undelivered == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_client_that_has_only_finished_sending_is_answered) {
   Held held;
   std::atomic<int> undelivered = 0;

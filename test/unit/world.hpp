@@ -12,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,25 +27,44 @@ using Lines = std::vector<std::string>;
 
 class Disk {
  public:
-  Disk() : path(fs::temp_directory_path() / fs::unique_path("snapclone-%%%%%%%%")) {
+  // A tmpfs of its own.
+  Disk() : path(fs::temp_directory_path() / fs::unique_path("snapclone-%%%%%%%%")), own_(true) {
     fs::create_directory(path);
     sys::mount_tmpfs(path, "size=64m,mode=0755");
   }
+  explicit Disk(fs::path directory) : path(std::move(directory)), own_(false) {}
   ~Disk() {
+    if (!own_) return;
     sys::unmount(path);
     fs::remove(path);
   }
+  Disk(Disk const&) = delete;
+  Disk& operator=(Disk const&) = delete;
   fs::path const path;
+
+ private:
+  bool const own_;
 };
 
+using BackendMaker =
+    std::function<std::unique_ptr<clone::Backend>(clone::Pool&, volume::MountPoints const&)>;
+
+inline std::unique_ptr<clone::Backend> overlay_backend(clone::Pool& pool,
+                                                       volume::MountPoints const& points) {
+  pool.set_backend("overlay");
+  return std::make_unique<clone::OverlayBackend>(pool, points.probes());
+}
+
 struct Process {
-  explicit Process(fs::path const& disk) : pool(disk / "pool"), points(disk / "mnt") {
+  Process(fs::path const& disk, BackendMaker const& make)
+      : pool(disk / "pool"), points(disk / "mnt"), owned_backend(make(pool, points)) {
     volume::recover(pool, points, catalogue, mounts, trash);
     trash.start();
   }
   clone::Pool pool;
   volume::MountPoints points;
-  clone::OverlayBackend backend{pool, points.probes()};
+  std::unique_ptr<clone::Backend> owned_backend;
+  clone::Backend& backend = *owned_backend;
   volume::Catalogue catalogue{pool};
   volume::Trash trash{pool, points, backend, catalogue};
   volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};
@@ -53,8 +73,14 @@ struct Process {
 
 struct World {
   Disk disk;
-  std::unique_ptr<Process> process = std::make_unique<Process>(disk.path);
+  BackendMaker const make;
+  std::unique_ptr<Process> process;
 
+  World() : make(overlay_backend), process(std::make_unique<Process>(disk.path, make)) {}
+  World(fs::path const& directory, BackendMaker maker)
+      : disk(directory),
+        make(std::move(maker)),
+        process(std::make_unique<Process>(disk.path, make)) {}
   ~World() {
     process.reset();
     unmount_all();
@@ -62,17 +88,17 @@ struct World {
 
   void restart() {
     process.reset();
-    process = std::make_unique<Process>(disk.path);
+    process = std::make_unique<Process>(disk.path, make);
   }
   // As `plugin disable -f` does: everything is unmounted, and no Unmount ever comes.
   void restart_without_mounts() {
     process.reset();
     unmount_all();
-    process = std::make_unique<Process>(disk.path);
+    process = std::make_unique<Process>(disk.path, make);
   }
   void unmount_all() const {
     fs::path mnt = disk.path / "mnt";
-    for (auto const* kind : {"clones", "volumes"}) {
+    for (auto const* kind : {"clones", "memory", "volumes"}) {
       if (!fs::exists(mnt / kind)) continue;
       for (auto const& entry : fs::directory_iterator(mnt / kind)) {
         if (sys::is_mounted(entry.path())) sys::unmount(entry.path());
@@ -84,7 +110,8 @@ struct World {
   fs::path pool() const { return disk.path / "pool"; }
 
   void create(std::string const& name, RawOptions const& options = {}) {
-    process->volumes.create(name, options);
+    auto& volumes = process->volumes;
+    volumes.create(name, options, volumes.turns_of_create(name, options));
   }
   void snapshot(std::string const& source, std::string const& name) {
     create(name, {{"snapshot-of", source}});

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+
+namespace snapclone::api {
+namespace {
+
+// The text of one run.
+class Page {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(out(), "# HELP snapclone_{0} {2}\n# TYPE snapclone_{0} {1}\n", name, type, help);
+  }
+  template <class Value>
+  void value(Value number, std::string_view labels = "", std::string_view suffix = "") {
+    std::string braced = labels.empty() ? "" : fmt::format("{{{}}}", labels);
+    fmt::format_to(out(), "snapclone_{}{}{} {}\n", name_, suffix, braced, number);
+  }
+  void gauge(std::string_view name, std::string_view help, std::uint64_t number) {
+    family(name, "gauge", help);
+    value(number);
+  }
+  std::string text;
+
+ private:
+  std::back_insert_iterator<std::string> out() { return std::back_inserter(text); }
+  std::string_view name_;
+};
+
+void write(Page& page, Gauges const& now) {
+  page.family("build_info", "gauge", "The program's version, and the backend of its pool.");
+  page.value(1, fmt::format("version=\"{}\",backend=\"{}\"", now.version, now.backend));
+  page.family("volumes", "gauge", "Volumes and snapshots that exist.");
+  page.value(now.volumes, "kind=\"volume\"");
+  page.value(now.snapshots, "kind=\"snapshot\"");
+  page.value(now.unreadable, "kind=\"unreadable\"");
+  page.gauge("mounted_volumes", "Volumes that a container has mounted.", now.mounted_volumes);
+  page.gauge("live_clones", "Clones that a container has mounted.", now.live_clones);
+  page.gauge("layers", "Layers in the pool.", now.layers);
+  page.gauge("trash_entries", "Trees that wait to be deleted or are still in use.", now.trash);
+  page.family("disk_use_bytes", "gauge",
+              "Space that volumes and snapshots, and live clones, take.");
+  page.value(now.volume_bytes, "of=\"volumes\"");
+  page.value(now.clone_bytes, "of=\"clones\"");
+  page.gauge("disk_use_age_seconds", "How long ago that was measured.", now.measured_ago);
+  page.gauge("pool_size_bytes", "Size of the file system that holds the pool.",
+             now.pool_size_bytes);
+  page.gauge("pool_free_bytes", "What is free there.", now.pool_free_bytes);
+}
+
+}  // namespace
+
+void Metrics::count(Verb verb, bool succeeded, std::chrono::nanoseconds duration) {
+  double seconds = std::chrono::duration<double>(duration).count();
+  std::lock_guard lock(mutex_);
+  Counts& counts = counts_.at(static_cast<std::size_t>(verb));
+  ++(succeeded ? counts.succeeded : counts.failed);
+  counts.seconds += seconds;
+  for (std::size_t i = 0; i < kBuckets.size(); ++i) {
+    if (seconds > kBuckets.at(i)) continue;
+    ++counts.within.at(i);
+    break;
+  }
+}
+
+void Metrics::count_undone() {
+  std::lock_guard lock(mutex_);
+  ++undone_;
+}
+
+std::string Metrics::text(Gauges const& gauges) const {
+  Page page;
+  std::lock_guard lock(mutex_);
+  page.family("requests_total", "counter", "Requests of the engine that were answered.");
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    auto verb = name_of(static_cast<Verb>(i));
+    page.value(counts_.at(i).succeeded, fmt::format("verb=\"{}\",result=\"success\"", verb));
+    page.value(counts_.at(i).failed, fmt::format("verb=\"{}\",result=\"failure\"", verb));
+  }
+  page.family("request_duration_seconds", "histogram", "From a request's arrival to its answer.");
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    auto verb = name_of(static_cast<Verb>(i));
+    Counts const& counts = counts_.at(i);
+    std::uint64_t all = counts.succeeded + counts.failed;
+    std::uint64_t within = 0;
+    for (std::size_t bucket = 0; bucket < kBuckets.size(); ++bucket) {
+      within += counts.within.at(bucket);
+      page.value(within, fmt::format("verb=\"{}\",le=\"{}\"", verb, kBuckets.at(bucket)),
+                 "_bucket");
+    }
+    page.value(all, fmt::format("verb=\"{}\",le=\"+Inf\"", verb), "_bucket");
+    page.value(counts.seconds, fmt::format("verb=\"{}\"", verb), "_sum");
+    page.value(all, fmt::format("verb=\"{}\"", verb), "_count");
+  }
+  page.family("undone_mounts_total", "counter",
+              "Mounts that were undone because the engine had stopped waiting for them.");
+  page.value(undone_);
+  write(page, gauges);
+  return std::move(page.text);
+}
+
+}  // namespace snapclone::api

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/text.hpp"
+
+namespace snapclone::sys {
+namespace {
+
+// The length of the control character that the text begins with, in UTF-8; 0 if it is another.
+std::size_t control_length(std::string_view text) {
+  auto const byte = [text](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  if (byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) <= 0x9f) return 2;  // U+0080 to U+009F
+  if (byte(0) != 0xe2) return 0;
+  bool const line_or_direction =  // U+2028 to U+202E, U+2066 to U+2069
+      (byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) ||
+      (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9);
+  return line_or_direction ? 3 : 0;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t const control = control_length(text);
+    if (control == 0) out += text.front();
+    for (char c : text.substr(0, control)) {
+      auto byte = static_cast<unsigned char>(c);
+      out += std::string("\\x") + kHex[byte >> 4U] + kHex[byte & 15U];
+    }
+    text.remove_prefix(control == 0 ? 1 : control);
+  }
+  return out;
+}
+
+}  // namespace snapclone::sys

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume/freezer.hpp"
+
+#include "sys/error.hpp"
+#include "sys/host.hpp"
+#include "sys/log.hpp"
+
+namespace snapclone::volume {
+namespace {
+
+// The kernel takes 500, but looking a name up for the first time gets slower with each.
+constexpr std::size_t kMostLayers = 50;
+
+void report(clone::CopyReport const& report, std::string const& from) {
+  if (report.flags_lost_count == 0) return;
+  std::string paths;
+  for (auto const& path : report.flags_lost) paths += (paths.empty() ? "" : ", ") + shown(path);
+  sys::log_warning("the copy of " + from + " lacks the flags immutable or append-only of " +
+                   counted(report.flags_lost_count, "file") + ": " + paths);
+}
+
+}  // namespace
+
+Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpose) {
+  Record const& record = origin.volume->record;
+  if (!origin.clone && record.kind == Kind::snapshot) {
+    return {record.stack, {catalogue_, record.stack}};
+  }
+  bool is_idle = must_be_idle(origin) && idle(record, live, purpose);
+  if (backend_.layered() && is_idle) return sealed(record);
+  Stack below = origin.clone ? origin.clone->stack : record.stack;
+  Pinned frozen = stacked(captured(origin, clone::Form::sealed), below);
+  sys::sync_filesystem(pool_.root());
+  return frozen;
+}
+
+Freezer::Upper Freezer::empty_upper() {
+  Pinned made = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, {}); });
+  std::string layer = made.stack.front();
+  sys::sync_dir(pool_.tree(layer));
+  sys::sync_dir(pool_.layer(layer));
+  sys::sync_dir(pool_.layers());
+  return {layer, {}, std::move(made.pin)};
+}
+
+Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string const& purpose) {
+  bool sealed_already = !origin.clone && origin.volume->record.kind == Kind::snapshot;
+  if (!backend_.layered() && !sealed_already) {
+    if (must_be_idle(origin)) idle(origin.volume->record, live, purpose);
+    Pinned made = captured(origin, clone::Form::writable);
+    sys::sync_filesystem(pool_.root());
+    return {made.stack.front(), {}, std::move(made.pin)};
+  }
+  Pinned below = freeze(origin, live, purpose);
+  Pinned made = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, below.stack); });
+  std::string layer = made.stack.front();
+  if (!backend_.layered()) {
+    sys::sync_filesystem(pool_.root());
+    return {layer, {}, std::move(made.pin)};
+  }
+  sys::sync_dir(pool_.tree(layer));
+  sys::sync_dir(pool_.layer(layer));
+  sys::sync_dir(pool_.layers());
+  Stack all = below.stack;
+  all.push_back(layer);
+  return {layer, below.stack, {catalogue_, all}};
+}
+
+// Whether it is better, or needed, to know that nobody writes. Who names a live clone says already
+// that it is one.
+bool Freezer::must_be_idle(Origin const& origin) const {
+  return !origin.clone && !backend_.atomic();
+}
+
+bool Freezer::idle(Record const& record, bool live, std::string const& purpose) {
+  Mounts::Usage usage = mounts_.usage(record);
+  if (usage.use == clone::Use::free) return true;
+  if (live) return false;
+  if (usage.use == clone::Use::unknown) {
+    throw Refusal(
+        described(record) + " " + usage.sentence + ": " + usage.remedy +
+        ", then add -o live=true; without it only the machine's next boot is proof enough");
+  }
+  throw Refusal(described(record) + " " + usage.sentence + ": " + usage.remedy + ", then " +
+                purpose + "; or pause " + usage.users +
+                " (docker pause) and add -o live=true, which copies what has "
+                "changed; or keep such volumes in a pool on btrfs, which freezes them as they run");
+}
+
+// Gives the volume a new upper and makes the old one part of its stack; a stack that gets too high
+// becomes one layer, for the snapshot and for the volume to go on with. That is durable before
+// anything else names the old upper, and the volume shows the same at every moment.
+Pinned Freezer::sealed(Record record) {
+  std::string old_upper = record.upper;
+  if (backend_.unchanged(pool_.layer(old_upper), record.stack)) {
+    sys::sync_dir(pool_.volume(record.name));  // an earlier sealing may have failed right there
+    drop_work(record.stack.front());
+    return {record.stack, {catalogue_, record.stack}};
+  }
+  Pinned frozen = stacked({{old_upper}, {catalogue_, {old_upper}}}, record.stack);
+  record.stack = frozen.stack;
+  try {
+    Pinned upper = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, record.stack); });
+    record.upper = upper.stack.front();
+    sys::sync_filesystem(pool_.root());
+    catalogue_.replace(record);
+  } catch (...) {
+    frozen = {};  // not needed any more: let new layers be swept
+    trash_.sweep();
+    throw;
+  }
+  drop_work(old_upper);
+  trash_.sweep();  // a flattened stack may have been nobody else's, the old upper included
+  return frozen;
+}
+
+// A layer appears whole.
+Pinned Freezer::new_layer(std::function<void(fs::path const& tree)> const& make) {
+  std::string id = sys::random_id();
+  Pinned made{{id}, {catalogue_, {id}}};
+  fs::path staged = pool_.staging() / ("layer-" + id);
+  sys::make_dir(staged);
+  try {
+    make(staged);
+    sys::rename_new(staged, pool_.layer(id));
+  } catch (...) {
+    trash_.drop(staged, TrashKind::other);
+    throw;
+  }
+  return made;
+}
+
+Pinned Freezer::captured(Origin const& origin, clone::Form form) {
+  Record const& record = origin.volume->record;
+  return new_layer([&](fs::path const& tree) {
+    if (origin.clone && origin.clone->in_memory && !backend_.layered()) {
+      return copy_shown(points_.clone(origin.clone->id), tree, form);
+    }
+    fs::path from = origin.clone ? mounts_.tree_of(*origin.clone) : pool_.layer(record.upper);
+    try {
+      report(backend_.capture(from, tree, form), described(record));
+    } catch (clone::Unfit const& error) {
+      throw Refusal(described(record) + " cannot be frozen: " + error.what());
+    }
+  });
+}
+
+Pinned Freezer::stacked(Pinned top, Stack const& below) {
+  if (!backend_.layered()) return top;
+  Stack stack = top.stack;
+  stack.insert(stack.end(), below.begin(), below.end());
+  if (stack.size() > kMostLayers) return flattened(stack);
+  return {stack, {catalogue_, stack}};
+}
+
+// Copies what the stack shows into one new layer. The stack of whatever exists stays as it is.
+Pinned Freezer::flattened(Stack const& stack) {
+  fs::path view = points_.view(sys::random_id());
+  sys::ensure_dir(view);
+  try {
+    backend_.view(stack, view);
+    Pinned flat =
+        new_layer([&](fs::path const& tree) { copy_shown(view, tree, clone::Form::sealed); });
+    clear_mount_point(view);
+    return flat;
+  } catch (...) {
+    clear_mount_point(view);
+    throw;
+  }
+}
+
+void Freezer::copy_shown(fs::path const& mounted, fs::path const& tree, clone::Form form) {
+  backend_.make_tree(tree, {});
+  report(backend_.copy(mounted, tree / "fs", backend_.layered()),
+         "what is mounted on " + mounted.string());
+  if (form == clone::Form::sealed) backend_.seal(tree);
+}
+
+// Not before the layer is durably sealed: without its work directory no volume can be mounted.
+void Freezer::drop_work(std::string const& sealed_layer) {
+  fs::path work = pool_.layer(sealed_layer) / "work";
+  if (sys::exists(work)) trash_.drop(work, TrashKind::other);
+}
+
+}  // namespace snapclone::volume

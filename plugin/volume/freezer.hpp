@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/backend.hpp"
+#include "volume/catalogue.hpp"
+#include "volume/mounts.hpp"
+#include "volume/trash.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace snapclone::volume {
+
+// What a snapshot or clone is made of: a volume, a snapshot, or a live clone of one.
+struct Origin {
+  VolumePtr volume;
+  std::optional<CloneRecord> clone;
+};
+
+// Layers that are kept from being swept until a record names them.
+struct Pinned {
+  Stack stack;  // newest first
+  Catalogue::Pin pin;
+};
+
+// Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks;
+// throws Refusal, sys::Error, or clone::Cancelled; then nothing has changed that anyone can see.
+// The caller holds the origin's turn.
+class Freezer {
+ public:
+  Freezer(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+          Catalogue& catalogue, Mounts& mounts, Trash& trash)
+      : pool_(pool),
+        points_(points),
+        backend_(backend),
+        catalogue_(catalogue),
+        mounts_(mounts),
+        trash_(trash) {}
+
+  // The sealed layers that hold the origin as it is now, durable. An idle volume of a layered
+  // backend is sealed, which copies nothing. Everything else that is written is captured; where
+  // that is not atomic, what is mounted is refused unless `live` (docs/consistency.md). `purpose`
+  // ends the refusal: "stop the containers that use it, then <purpose>".
+  Pinned freeze(Origin const& origin, bool live, std::string const& purpose);
+
+  // A writable layer, durable, for a volume that begins as the origin and has `below` under it.
+  struct Upper {
+    std::string layer;
+    Stack below;
+    Catalogue::Pin pin;
+  };
+  Upper empty_upper();
+  Upper upper_from(Origin const& origin, bool live, std::string const& purpose);
+
+ private:
+  bool must_be_idle(Origin const& origin) const;
+  bool idle(Record const& record, bool live, std::string const& purpose);
+  Pinned sealed(Record record);
+  Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
+  Pinned captured(Origin const& origin, clone::Form form);
+  Pinned stacked(Pinned top, Stack const& below);
+  Pinned flattened(Stack const& stack);
+  void copy_shown(fs::path const& mounted, fs::path const& tree, clone::Form form);
+  void drop_work(std::string const& sealed_layer);
+
+  Pool const& pool_;
+  MountPoints const& points_;
+  clone::Backend& backend_;
+  Catalogue& catalogue_;
+  Mounts& mounts_;
+  Trash& trash_;
+};
+
+}  // namespace snapclone::volume

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "clone/choose.hpp"
+#include "unit/manifest.hpp"
+#include "unit/media.hpp"
+#include "unit/plant.hpp"
+#include "unit/world.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+// The conformance suite: what snapclone promises, on every backend and on every kind of pool. A
+// promise is a function; main.cpp makes a test of it for every ground.
+namespace snapclone::test {
+
+// Where a pool lies, and how it is chosen there what makes its trees.
+struct Ground {
+  std::string name;        // the test suite's
+  std::string filesystem;  // what is mounted for it: as mount(8) calls it, or "overlay"
+  std::string forced;      // BACKEND; "" leaves the choice to the plugin
+  std::string backend;     // what must come of that
+};
+
+std::vector<Ground> const& grounds();
+
+// A pool of its own on the ground, and the plugin without its socket.
+struct Conforming : World {
+  Conforming(Ground const& where, fs::path const& directory);
+
+  Ground const& ground;
+
+  bool layered() const { return process->backend.layered(); }
+  bool atomic() const { return process->backend.atomic(); }
+  // Overlayfs keeps its own marks from containers; everything else lets them through.
+  bool marks() const { return ground.filesystem != "overlay" && !layered(); }
+
+  // What a new clone of a snapshot shows, or a volume.
+  Manifest shown(std::string const& name);
+
+  // Nothing in the pool any more, when everything has been removed.
+  void check_all_is_gone();
+
+  // The machine is booted: whatever was held until then is free.
+  void boot();
+};
+
+using Promise = void (*)(Conforming& world);
+
+using Applies = bool (*)(Ground const& ground);
+
+struct NamedPromise {
+  std::string name;
+  Promise promise;
+  Applies applies;
+};
+std::vector<NamedPromise>& promises();
+
+// Registers a promise when the program starts: PROMISE(a_snapshot_never_changes) { …world… }
+// PROMISE_WHERE(name, condition) is for grounds that meet a condition on `ground`.
+struct Registered {
+  Registered(char const* name, Promise promise, Applies applies);
+};
+
+// For what fills a disk: the next promise gets another one. (btrfs has then given all room to data,
+// and takes some of it back for metadata when it likes.)
+void spend_disk();
+
+// Differences in what is promised: access times, which reading changes, are not.
+std::string differences_shown(Manifest a, Manifest b);
+
+}  // namespace snapclone::test
+
+#define PROMISE_WHERE(name, condition)                                                     \
+  static void name(::snapclone::test::Conforming& world);                                  \
+  static ::snapclone::test::Registered const registered_##name(                            \
+      #name, name,                                                                         \
+      []([[maybe_unused]] ::snapclone::test::Ground const& ground) { return condition; }); \
+  static void name([[maybe_unused]] ::snapclone::test::Conforming& world)
+
+#define PROMISE(name) PROMISE_WHERE(name, true)

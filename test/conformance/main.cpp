@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/ground.hpp"
+#include "unit/limited.hpp"
+#include "unit/private_mounts.hpp"
+
+#include <stdexcept>
+
+#include <unistd.h>
+
+namespace snapclone::test {
+namespace {
+
+// The file system of the ground that is being tested; a new pool on it for every promise.
+class Field {
+ public:
+  explicit Field(Ground const& ground)
+      : name(ground.name), media_(ground.filesystem == "overlay" ? "tmpfs" : ground.filesystem) {
+    if (ground.filesystem != "overlay") return;
+    for (auto const* part : {"lower", "upper", "work", "merged"}) {
+      fs::create_directory(media_.path / part);
+    }
+    std::string base = media_.path.string();
+    std::string options =
+        "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work";
+    overlaid_ = media_.path / "merged";
+    if (::mount("overlay", overlaid_.c_str(), "overlay", 0, options.c_str()) != 0) {
+      sys::fail("mount an overlay on", overlaid_.string());
+    }
+  }
+  ~Field() {
+    if (!overlaid_.empty()) sys::unmount(overlaid_);
+  }
+  Field(Field const&) = delete;
+  Field& operator=(Field const&) = delete;
+
+  fs::path new_directory() {
+    fs::path path =
+        (overlaid_.empty() ? media_.path : overlaid_) / ("pool" + std::to_string(++pools_));
+    fs::create_directory(path);
+    return path;
+  }
+
+  std::string const name;
+
+ private:
+  Media media_;
+  fs::path overlaid_;
+  int pools_ = 0;
+};
+
+std::unique_ptr<Field> field;
+bool spent = false;
+
+fs::path directory_on(Ground const& ground) {
+  if (!field || spent || field->name != ground.name) {
+    field.reset();
+    spent = false;
+    field = std::make_unique<Field>(ground);
+  }
+  return field->new_directory();
+}
+
+BackendMaker chosen(std::string const& forced) {
+  return [forced](clone::Pool& pool, volume::MountPoints const& points) {
+    return clone::choose_backend(pool, points.probes(), points.trial(), forced).backend;
+  };
+}
+
+// What the plugin never calls, and these tests do in the place of containers.
+std::vector<std::string> const kOthersCalls = {
+    "chown", "dup", "lchown", "link", "symlink", "truncate", "lgetxattr", "llistxattr", "lsetxattr",
+};
+
+// The ground is made with more than the plugin may do, and all that happens on it with no more.
+void test(Ground const& ground, Promise promise) {
+  fs::path directory = directory_on(ground);
+  unsigned before = sys::refused_calls();
+  as_the_plugin(kOthersCalls, [&] {
+    Conforming world(ground, directory);
+    promise(world);
+  });
+  BOOST_TEST(sys::refused_calls() == before,
+             "a system call was refused: see stderr for its number");
+}
+
+// Without it no call would be counted above.
+void test_that_calls_are_refused() {
+  unsigned before = sys::refused_calls();
+  as_the_plugin(kOthersCalls, [] { BOOST_TEST(chroot("/") == -1); });
+  BOOST_TEST(sys::refused_calls() == before + 1);
+}
+
+}  // namespace
+
+std::vector<Ground> const& grounds() {
+  static std::vector<Ground> const all = {
+      {"overlay on ext4", "ext4", "", "overlay"},   {"overlay on xfs", "xfs", "", "overlay"},
+      {"overlay on tmpfs", "tmpfs", "", "overlay"}, {"btrfs", "btrfs", "", "btrfs"},
+      {"copy on ext4", "ext4", "copy", "copy"},     {"copy on xfs", "xfs", "copy", "copy"},
+      {"copy on btrfs", "btrfs", "copy", "copy"},   {"copy on overlay", "overlay", "", "copy"},
+  };
+  return all;
+}
+
+std::vector<NamedPromise>& promises() {
+  static std::vector<NamedPromise> all;
+  return all;
+}
+
+Registered::Registered(char const* name, Promise promise, Applies applies) {
+  promises().push_back({name, promise, applies});
+}
+
+void spend_disk() { spent = true; }
+
+Conforming::Conforming(Ground const& where, fs::path const& directory)
+    : World(directory, chosen(where.forced)), ground(where) {}
+
+Manifest Conforming::shown(std::string const& name) {
+  Manifest all = manifest(mount(name, "looker"));
+  unmount(name, "looker");
+  return all;
+}
+
+void Conforming::check_all_is_gone() {
+  for (auto const& volume : process->catalogue.all()) remove(volume->record.name);
+  BOOST_TEST(layers() == 0U);
+  BOOST_TEST(trash() == 0U);
+  BOOST_TEST(entries(pool() / "staging") == 0U);
+  BOOST_TEST(entries(process->pool.clones()) == 0U);
+  for (auto const* kind : {"clones", "memory", "volumes", "views", "probes"}) {
+    BOOST_TEST_CONTEXT(kind) { BOOST_TEST(entries(disk.path / "mnt" / kind) == 0U); }
+  }
+}
+
+void Conforming::boot() {
+  process.reset();
+  unmount_all();
+  for (auto const& entry : fs::recursive_directory_iterator(pool())) {
+    if (entry.path().filename() == "held") write(entry.path(), "another boot");
+  }
+  for (auto const* kind : {"clones", "mounts"}) {
+    for (auto const& entry : fs::directory_iterator(pool() / kind)) {
+      fs::rename(entry.path(), pool() / kind / "00000000-0000-0000-0000-000000000000");
+    }
+  }
+  process = std::make_unique<Process>(disk.path, make);
+}
+
+std::string differences_shown(Manifest a, Manifest b) {
+  for (auto* all : {&a, &b}) {
+    for (auto& [path, shown] : *all) shown.erase("atime");
+  }
+  return differences(a, b);
+}
+
+}  // namespace snapclone::test
+
+boost::unit_test::test_suite* init_unit_test_suite(int /*argc*/, char** /*argv*/) {
+  using namespace snapclone::test;
+  make_mounts_private();
+  auto& master = boost::unit_test::framework::master_test_suite();
+  master.p_name.value = "snapclone";
+  auto* refusing = boost::unit_test::make_test_case(test_that_calls_are_refused,
+                                                    "calls_that_the_plugin_never_makes_are_refused",
+                                                    __FILE__, __LINE__);
+  refusing->add_precondition(kernel_takes_filters);
+  master.add(refusing);
+  for (auto const& ground : grounds()) {
+    auto* suite = BOOST_TEST_SUITE(ground.name);
+    for (auto const& [name, promise, applies] : promises()) {
+      if (!applies(ground)) continue;
+      suite->add(boost::unit_test::make_test_case([&ground, call = promise] { test(ground, call); },
+                                                  name, __FILE__, __LINE__));
+    }
+    if (ground.filesystem != "tmpfs" && ground.filesystem != "overlay") {
+      suite->add_precondition(can_make(ground.filesystem));
+    }
+    master.add(suite);
+  }
+  return nullptr;
+}

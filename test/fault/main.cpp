@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fault/tried.hpp"
+#include "unit/media.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+namespace snapclone::test {
+namespace {
+
+std::map<std::string, Tally> totals;  // by ground
+
+struct PrintTotals {
+  ~PrintTotals() {
+    for (auto const& [ground, tally] : totals) {
+      std::cout << ground << ", all: " << described(tally) << std::endl;
+    }
+  }
+};
+
+using Part = void (Tried::*)();
+
+void test(Ground const& ground, Scenario const& scenario, std::size_t salt, Part part,
+          bool everything, Choice& choice) {
+  Tried tried(ground, scenario, salt, everything, choice);
+  (tried.*part)();
+  totals[ground.name] += tried.tally();
+  std::cout << ground.name << ", " << scenario.name << ": " << described(tried.tally())
+            << std::endl;
+}
+
+boost::unit_test::test_suite* suite_of(Ground const& ground, std::string const& name, Part part,
+                                       bool everything) {
+  auto* suite = BOOST_TEST_SUITE(name);
+  auto choice = std::make_shared<Choice>();
+  std::size_t salt = 0;
+  for (auto const& scenario : scenarios()) {
+    ++salt;
+    if (scenario.layered && !ground.layered()) continue;
+    auto call = [&ground, &scenario, salt, part, everything, choice] {
+      test(ground, scenario, salt, part, everything, *choice);
+    };
+    suite->add(boost::unit_test::make_test_case(call, scenario.name, __FILE__, __LINE__));
+  }
+  return suite;
+}
+
+}  // namespace
+
+BOOST_TEST_GLOBAL_FIXTURE(PrintTotals);
+
+}  // namespace snapclone::test
+
+// fault_tests -- [all] [GROUND]...: with "all" everything is tried, which takes hours; otherwise
+// what there is time for, on the grounds that are named, or on those that differ most.
+boost::unit_test::test_suite* init_unit_test_suite(int argc, char** argv) {
+  using namespace snapclone::test;
+  std::set<std::string> named(argv + 1, argv + argc);
+  bool everything = named.erase("all") == 1;
+  if (named.empty()) {
+    for (auto const& ground : grounds()) {
+      if (everything || ground.in_short) named.insert(ground.name);
+    }
+  }
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, "") != 0) {
+    throw std::runtime_error("the fault tests need root, to mount");
+  }
+  // The program's threads are told apart by their niceness, which it inherits.
+  if (setpriority(PRIO_PROCESS, 0, 0) != 0) {
+    throw std::runtime_error("the fault tests cannot run with another niceness than 0");
+  }
+  umask(0);
+  auto& master = boost::unit_test::framework::master_test_suite();
+  master.p_name.value = "snapclone";
+  for (auto const& ground : grounds()) {
+    if (named.erase(ground.name) == 0) continue;
+    auto* suite = BOOST_TEST_SUITE(ground.name);
+    suite->add(suite_of(ground, "killed in", &Tried::kills, everything));
+    suite->add(suite_of(ground, "killed again after", &Tried::second_kills, everything));
+    suite->add(suite_of(ground, "failing in", &Tried::failures, everything));
+    if (ground.filesystem != "tmpfs") suite->add_precondition(can_make(ground.filesystem));
+    master.add(suite);
+  }
+  if (!named.empty()) throw std::runtime_error("there is no ground \"" + *named.begin() + "\"");
+  return nullptr;
+}

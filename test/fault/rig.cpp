@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fault/rig.hpp"
+
+#include "fault/content.hpp"
+#include "fault/leftovers.hpp"
+#include "sys/error.hpp"
+#include "sys/host.hpp"
+#include "sys/mount.hpp"
+#include "volume/record.hpp"
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include <sys/mount.h>
+
+namespace snapclone::test {
+namespace {
+
+namespace json = boost::json;
+using Verb = Step::Verb;
+
+constexpr std::size_t kMostLayers = 50;  // volume/freezer.cpp
+constexpr int kStill = 6;                // looks in a row that find the same
+constexpr char kLooker[] = "looker";
+
+// Whoever makes a scratch directory removes it before anything else is seen to be done.
+bool nothing_but_scratch(std::string const& left) {
+  std::istringstream lines(left);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("probes has", 0) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Rig::Rig(Ground const& ground, fs::path directory)
+    : ground_(ground), directory_(std::move(directory)) {
+  fs::create_directory(directory_);
+}
+
+Rig::~Rig() {
+  program.reset();
+  unmount_everything();
+  boost::system::error_code ignored;
+  fs::remove_all(directory_, ignored);
+}
+
+void Rig::start(Watching watching) {
+  program.reset();
+  watching_ = watching;
+  program =
+      std::make_unique<Program>(pool_, mounts_, directory_ / "s.sock", ground_.backend, watching);
+}
+
+void Rig::prepare(std::vector<Step> const& steps, Watching watching) {
+  start(watching);
+  for (auto const& step : steps) must(step);
+  bool littered = !steps.empty() && steps.back().verb == Verb::litter;
+  std::string left = littered ? "" : settle();
+  if (!left.empty()) throw std::runtime_error("this does not come to rest:\n" + left);
+}
+
+Answer Rig::perform(Step const& step, Watching watching) {
+  if (step.verb == Verb::start) start(watching);
+  Answer answer = ask_about(step);
+  if (step.verb == Verb::mount && answer.good()) {
+    paths_[{step.name, step.id}] = std::string(answer.body.at("Mountpoint").as_string());
+  }
+  return answer;
+}
+
+Answer Rig::ask_about(Step const& step) const {
+  json::object body{{"Name", step.name}};
+  switch (step.verb) {
+    case Verb::create: {
+      json::object options;
+      for (auto const& [key, value] : step.options) options[key] = value;
+      body["Opts"] = options;
+      return program->ask("Create", body);
+    }
+    case Verb::remove:
+      return program->ask("Remove", body);
+    case Verb::mount:
+    case Verb::unmount:
+      body["ID"] = step.id;
+      return program->ask(step.verb == Verb::mount ? "Mount" : "Unmount", body);
+    default:
+      return program->ask("List", {});
+  }
+}
+
+void Rig::must(Step const& step) {
+  if (step.verb == Verb::fill || step.verb == Verb::change) return plant(step);
+  if (step.verb == Verb::raise) return raise(step.name);
+  if (step.verb == Verb::litter) return litter(pool_);
+  Answer answer = perform(step, watching_);
+  if (!answer.good()) {
+    throw std::runtime_error(described(step) + ": " + answer.sentence() + "\n" + program->log());
+  }
+  model = model.after(step);
+}
+
+// Everyone who has the same tree mounted sees it.
+void Rig::plant(Step const& step) {
+  Model::Key key{step.name, step.id};
+  fs::path root = paths_.at(key);
+  step.verb == Verb::fill ? fill(root) : change(root);
+  Manifest all = manifest(root);
+  bool shared = !model.volumes.at(step.name).snapshot;
+  if (shared) model.volumes.at(step.name).shows = all;
+  for (auto& [other, mount] : model.mounts) {
+    if (other == key || (shared && other.first == step.name)) mount.shows = all;
+  }
+}
+
+// While no process looks, the volume gets sealed layers as if it had been frozen so many times.
+void Rig::raise(std::string const& name) {
+  program->kill();
+  fs::path path = pool_ / "volumes" / name / "volume.json";
+  volume::Record record = volume::decode_record(sys::read_file(path));
+  while (record.stack.size() < kMostLayers) {
+    std::string id = sys::random_id();
+    fs::path layer = pool_ / "layers" / id;
+    sys::make_dir(layer);
+    sys::make_dir(layer / "fs", 0755);
+    std::ofstream((layer / "fs" / ("layer " + id)).string()) << id;
+    record.stack.insert(record.stack.begin(), id);
+  }
+  sys::write_file(path, encode(record), sys::Durability::process);
+  start(watching_);
+  model.volumes.at(name).shows = shown(name);
+}
+
+Model Rig::found() {
+  Model all;
+  Answer list = program->ask("List", {});
+  for (auto const& entry : list.body.at("Volumes").as_array()) {
+    std::string name(entry.at("Name").as_string());
+    all.volumes[name] = look_at(name);
+  }
+  all.mounts = mounts();
+  return all;
+}
+
+Model::Volume Rig::look_at(std::string const& name) {
+  Answer answer = program->ask("Get", {{"Name", name}});
+  if (!answer.good()) throw std::runtime_error("Get " + name + ": " + answer.sentence());
+  json::object const& status = answer.body.at("Volume").at("Status").as_object();
+  if (auto const* error = status.if_contains("error")) {
+    throw std::runtime_error("Get " + name + ": " + json::serialize(*error));
+  }
+  Model::Volume volume;
+  volume.snapshot = status.at("kind") == "snapshot";
+  fs::path record = pool_ / "volumes" / name / "volume.json";
+  volume.options = volume::decode_record(sys::read_file(record)).options;
+  volume.shows = shown(name);
+  return volume;
+}
+
+Manifest Rig::shown(std::string const& name) {
+  Step mount{Verb::mount, name, kLooker, {}};
+  Answer answer = perform(mount);
+  if (!answer.good()) throw std::runtime_error("Mount " + name + ": " + answer.sentence());
+  Manifest all = manifest(paths_.at({name, kLooker}));
+  answer = perform({Verb::unmount, name, kLooker, {}});
+  if (!answer.good()) throw std::runtime_error("Unmount " + name + ": " + answer.sentence());
+  return all;
+}
+
+// Who has what mounted, as the records have it, and what is to be seen there.
+std::map<Model::Key, Model::Mount> Rig::mounts() const {
+  std::map<Model::Key, Model::Mount> all;
+  for (auto const& id : sys::list_dir(pool_ / "clones" / sys::boot_id())) {
+    fs::path record = pool_ / "clones" / sys::boot_id() / id / "clone.json";
+    auto clone = volume::decode_clone(sys::read_file(record));
+    fs::path path = mounts_ / "clones" / id;
+    if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
+    all[{clone.volume, clone.mount_id}] = {clone.count, manifest(path)};
+  }
+  for (auto const& name : sys::list_dir(pool_ / "mounts" / sys::boot_id())) {
+    fs::path path = mounts_ / "volumes" / name;
+    if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
+    auto counts = volume::decode_counts(sys::read_file(pool_ / "mounts" / sys::boot_id() / name));
+    for (auto const& [id, count] : counts) all[{name, id}] = {count, manifest(path)};
+  }
+  return all;
+}
+
+std::string Rig::settle(Enough const& enough) {
+  std::string left;
+  int unchanged = 0;
+  program->run_until([&] {
+    std::string before = std::exchange(left, leftovers(pool_, mounts_, held_));
+    // Twice, as one look at everything is not one moment.
+    if (left.empty() || (left == before && nothing_but_scratch(left))) return true;
+    unchanged = left == before ? unchanged + 1 : 0;
+    return enough && unchanged >= kStill && enough(left);
+  });
+  return left;
+}
+
+void Rig::unmount_everything() {
+  while (umount2(mounts_.c_str(), MNT_DETACH) == 0) continue;
+  held_ = true;
+}
+
+void Rig::boot() {
+  program.reset();
+  unmount_everything();
+  for (auto const* kind : {"layers", "trash"}) {
+    for (auto const& name : sys::list_dir(pool_ / kind)) {
+      fs::path held = pool_ / kind / name / "held";
+      if (fs::exists(held)) sys::write_file(held, "another boot", sys::Durability::process);
+    }
+  }
+  for (auto const* kind : {"clones", "mounts"}) {
+    fs::rename(pool_ / kind / sys::boot_id(),
+               pool_ / kind / "00000000-0000-0000-0000-000000000000");
+  }
+  held_ = false;
+  start();
+}
+
+void Rig::clear() {
+  while (!model.mounts.empty()) {
+    auto const& [name, id] = model.mounts.begin()->first;
+    must({Verb::unmount, name, id, {}});
+  }
+  while (!model.volumes.empty()) must({Verb::remove, model.volumes.begin()->first, "", {}});
+}
+
+std::map<std::string, std::size_t> Rig::heights() const { return test::heights(pool_); }
+
+}  // namespace snapclone::test

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "fault/program.hpp"
+#include "fault/scenario.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace snapclone::test {
+
+// Where a pool lies, and what makes its trees.
+struct Ground {
+  std::string name;
+  std::string filesystem;  // as mount(8) calls it
+  std::string backend;
+  bool in_short = true;  // whether the short form is on it
+
+  bool layered() const { return backend == "overlay"; }
+};
+
+// A pool in a directory of its own, the program that serves it, and what was acknowledged.
+class Rig {
+ public:
+  Rig(Ground const& ground, fs::path directory);
+  Rig(Rig const&) = delete;
+  Rig& operator=(Rig const&) = delete;
+  ~Rig();
+
+  Model model;
+  std::unique_ptr<Program> program;
+
+  // A new process, which is not waited for.
+  void start(Watching watching = Watching::nothing);
+
+  // Starts it, does all of this, and waits until everything has come to rest but for litter. Throws
+  // if a step fails.
+  void prepare(std::vector<Step> const& steps, Watching watching);
+
+  // Does a step; the model is the caller's. A start is a new process that has answered.
+  Answer perform(Step const& step, Watching watching = Watching::nothing);
+
+  // The same, and the model follows. Throws unless it is done.
+  void must(Step const& step);
+
+  // Asks for everything there is, and looks into it.
+  Model found();
+
+  // Until nothing is left over, or the program has ended, or nothing can be expected any more, be
+  // it that the same is left at every look and that is `enough`; what is left then.
+  using Enough = std::function<bool(std::string const& left)>;
+  std::string settle(Enough const& enough = {});
+
+  // Everything that was mounted has gone, and the engine does not know of it.
+  void unmount_everything();
+
+  // From now on trees may be held until a boot.
+  void expect_held() { held_ = true; }
+
+  // The machine is booted: whatever was held until then is free.
+  void boot();
+
+  // Unmounts and removes everything; the model is empty then.
+  void clear();
+
+  std::map<std::string, std::size_t> heights() const;
+
+ private:
+  Answer ask_about(Step const& step) const;
+  void plant(Step const& step);
+  void raise(std::string const& volume);
+  Model::Volume look_at(std::string const& name);
+  Manifest shown(std::string const& name);
+  std::map<Model::Key, Model::Mount> mounts() const;
+
+  Ground const& ground_;
+  fs::path const directory_;
+  fs::path const pool_ = directory_ / "pool";
+  fs::path const mounts_ = directory_ / "mnt";
+  bool held_ = false;
+  Watching watching_ = Watching::nothing;
+  std::map<Model::Key, fs::path> paths_;
+};
+
+}  // namespace snapclone::test

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clone/pool_format.hpp"
+#include "fuzz/input.hpp"
+
+namespace snapclone::fuzz {
+namespace {
+
+using clone::PoolFormat;
+
+void check(PoolFormat const& format) {
+  require(clone::parse_format(clone::print_format(format)) == format,
+          "a format reads as it was written");
+}
+
+// One that the plugin itself might write.
+PoolFormat some_format(std::string_view input) {
+  Bytes bytes(input);
+  static constexpr std::string_view kBackends[] = {"btrfs", "overlay", "copy"};
+  return {bytes.text("abcdefghijklmnopqrstuvwxyz234567", 16, 16),
+          std::string(kBackends[bytes.below(3)])};
+}
+
+}  // namespace
+
+void formats(std::string_view input) {
+  check(some_format(input));
+  PoolFormat format;
+  try {
+    format = clone::parse_format(std::string(input));
+  } catch (std::runtime_error const& error) {
+    require(std::string_view(error.what()).size() < 1000, "a sentence is not endless");
+    return;
+  }
+  require(input.starts_with("snapclone pool 1"), "nothing but a pool is taken for one");
+  require(format.identity.find('\n') == std::string::npos, "an identity is one line");
+  require(!format.backend.empty(), "a pool has a backend");
+  check(format);
+}
+
+}  // namespace snapclone::fuzz

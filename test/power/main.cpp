@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "power/cuts.hpp"
+#include "power/days.hpp"
+#include "power/isolation.hpp"
+#include "power/requirements.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <functional>
+#include <string>
+
+#include <sys/stat.h>
+
+// What was acknowledged before the power was cut is there afterwards, whenever that happened and
+// whatever became of what the disk had not flushed.
+//   power_tests              some moments of an ordinary day
+//   power_tests -- SEEDS     every moment of it and of other days; more seeds tear more disks
+namespace snapclone::test {
+namespace {
+
+using Day = std::function<Recording(Ground const& ground)>;
+
+std::vector<Ground> const& grounds(bool all) {
+  static std::vector<Ground> const some = {{"overlay on ext4", "ext4", "overlay"},
+                                           {"overlay on xfs", "xfs", "overlay"},
+                                           {"btrfs", "btrfs", "btrfs"},
+                                           {"copy on ext4", "ext4", "copy"}};
+  static std::vector<Ground> const more = [] {
+    auto made = some;
+    made.push_back({"overlay on btrfs", "btrfs", "overlay"});
+    made.push_back({"copy on xfs", "xfs", "copy"});
+    made.push_back({"copy on btrfs", "btrfs", "copy"});
+    return made;
+  }();
+  return all ? more : some;
+}
+
+class Trial {
+ public:
+  explicit Trial(Recording const& recording) : recording_(recording) {}
+  ~Trial() {
+    BOOST_TEST_MESSAGE(recording_.ground.name << ": " << cuts_ << " power cuts in a day of "
+                                              << recording_.changes.size() << " changes");
+  }
+  Trial(Trial const&) = delete;
+  Trial& operator=(Trial const&) = delete;
+
+  void cut(Cut const& cut) {
+    ++cuts_;
+    std::string broken = broken_promises(recording_, cut);
+    BOOST_TEST(broken.empty(), "power cut " << cut.what << ":\n" << broken);
+  }
+  void cut_twice(Cut const& first, unsigned seed) { cut(once_more(recording_, first, seed)); }
+
+ private:
+  Recording const& recording_;
+  std::size_t cuts_ = 0;
+};
+
+// Where something was acknowledged, all that is not flushed is lost; elsewhere some of it, now and
+// then.
+void cut_at_some_moments(Ground const& ground) {
+  constexpr unsigned kNowAndThen = 6;
+  Recording const recording = ordinary_day(ground);
+  Trial trial(recording);
+  unsigned number = 0;
+  for (auto const& interval : intervals(recording)) {
+    if (interval.eventful()) trial.cut(interval.all_lost());
+    if (++number % kNowAndThen == 0) trial.cut(interval.torn(number));
+    if (number % (5 * kNowAndThen) == 0) trial.cut_twice(interval.torn(number), number);
+  }
+}
+
+void cut_at_every_moment(Ground const& ground, Day const& day, unsigned seeds) {
+  Recording const recording = day(ground);
+  Trial trial(recording);
+  for (auto const& interval : intervals(recording)) {
+    trial.cut(interval.all_lost());
+    trial.cut(interval.all_kept());
+    for (unsigned seed = 1; seed <= seeds; ++seed) trial.cut(interval.torn(seed));
+    trial.cut_twice(interval.torn(seeds + 1), seeds);
+  }
+}
+
+struct Named {
+  std::string name;
+  std::function<void(Ground const& ground)> test;
+};
+
+// The tests for each ground. Without seeds it is the short form.
+std::vector<Named> tests(unsigned seeds) {
+  std::string const promise = "what_was_acknowledged_survives_a_power_cut";
+  if (seeds == 0) return {{promise, cut_at_some_moments}};
+  std::vector<std::pair<std::string, Day>> days = {{"_on_an_ordinary_day", ordinary_day},
+                                                   {"_on_a_busy_day", busy_day},
+                                                   {"_when_a_stack_is_high", day_of_a_high_stack}};
+  for (unsigned seed = 1; seed <= seeds; ++seed) {
+    days.emplace_back("_on_random_day_" + std::to_string(seed),
+                      [seed](Ground const& ground) { return random_day(ground, seed); });
+  }
+  std::vector<Named> all;
+  for (auto const& [name, day] : days) {
+    all.push_back({promise + name, [seeds, spend = day](Ground const& ground) {
+                     cut_at_every_moment(ground, spend, seeds);
+                   }});
+  }
+  return all;
+}
+
+}  // namespace
+}  // namespace snapclone::test
+
+boost::unit_test::test_suite* init_unit_test_suite(int argc, char** argv) {
+  using namespace snapclone::test;
+  isolate();
+  umask(0);
+  unsigned seeds = argc > 1 ? static_cast<unsigned>(std::stoul(argv[1])) : 0;
+  auto& master = boost::unit_test::framework::master_test_suite();
+  master.p_name.value = "snapclone";
+  for (auto const& ground : grounds(seeds != 0)) {
+    auto* suite = BOOST_TEST_SUITE(ground.name);
+    for (auto const& named : tests(seeds)) {
+      suite->add(boost::unit_test::make_test_case([&ground, test = named.test] { test(ground); },
+                                                  named.name, __FILE__, __LINE__));
+    }
+    suite->add_precondition(can_record(ground.filesystem));
+    master.add(suite);
+  }
+  return nullptr;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/metrics.hpp"
+
+#include "api/metrics_file.hpp"
+#include "front.hpp"
+
+#include <sys/stat.h>
+
+namespace snapclone::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Measured : World {
+  std::deque<volume::Turns::Job> jobs;
+  volume::Turns turns{[this](volume::Turns::Job job) { jobs.push_back(std::move(job)); }};
+  Front front{*process, turns};
+  fs::path file = disk.path / "metrics" / "snapclone.prom";
+  api::MetricsFile writer{file,          "overlay",          front.metrics,
+                          process->pool, process->catalogue, front.usage};
+
+  Measured() { front.dispatch.open(); }
+  void ask(std::string const& verb, std::string const& body) {
+    front.dispatch.handle("/VolumeDriver." + verb, body, [](api::Reply const&) {});
+    while (!jobs.empty()) {
+      auto job = std::move(jobs.front());
+      jobs.pop_front();
+      job();
+    }
+  }
+  bool says(std::string const& line) const { return contains(read(file), line + "\n"); }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(metrics)
+
+BOOST_FIXTURE_TEST_CASE(the_file_tells_what_exists_and_what_was_asked, Measured) {
+  ask("Create", R"({"Name":"db"})");
+  ask("Create", R"({"Name":"seed","Opts":{"snapshot-of":"db"}})");
+  ask("Create", R"({"Name":"../x"})");
+  ask("Mount", R"({"Name":"seed","ID":"id"})");
+  ask("Mount", R"({"Name":"db","ID":"id"})");
+  ask("Get", R"({"Name":"db"})");
+  writer.write();
+  for (auto const* line :
+       {R"(snapclone_requests_total{verb="Create",result="success"} 2)",
+        R"(snapclone_requests_total{verb="Create",result="failure"} 1)",
+        R"(snapclone_requests_total{verb="Mount",result="success"} 2)",
+        R"(snapclone_requests_total{verb="Get",result="success"} 1)",
+        R"(snapclone_requests_total{verb="Remove",result="success"} 0)",
+        R"(snapclone_request_duration_seconds_bucket{verb="Create",le="+Inf"} 3)",
+        R"(snapclone_request_duration_seconds_count{verb="Create"} 3)",
+        R"(snapclone_volumes{kind="volume"} 1)", R"(snapclone_volumes{kind="snapshot"} 1)",
+        "snapclone_mounted_volumes 1", "snapclone_live_clones 1", "snapclone_undone_mounts_total 0",
+        "# TYPE snapclone_request_duration_seconds histogram"}) {
+    BOOST_TEST_CONTEXT(line) { BOOST_TEST(says(line)); }
+  }
+  ask("Unmount", R"({"Name":"seed","ID":"id"})");
+  ask("Unmount", R"({"Name":"db","ID":"id"})");
+  writer.write();
+  BOOST_TEST(says("snapclone_live_clones 0"));
+  BOOST_TEST(says("snapclone_mounted_volumes 0"));
+}
+
+BOOST_FIXTURE_TEST_CASE(anyone_may_read_the_file_and_nothing_else_lies_beside_it, Measured) {
+  writer.write();
+  writer.write();
+  struct stat status {};
+  BOOST_REQUIRE(stat(file.c_str(), &status) == 0);
+  BOOST_TEST((status.st_mode & 0777U) == 0644U);
+  BOOST_REQUIRE(stat(file.parent_path().c_str(), &status) == 0);
+  BOOST_TEST((status.st_mode & 0777U) == 0755U);
+  BOOST_TEST(sys::list_dir(file.parent_path()) == Lines{"snapclone.prom"});
+}
+
+BOOST_AUTO_TEST_CASE(buckets_count_all_that_took_no_longer) {
+  api::Metrics metrics;
+  for (auto duration : {400us, 500us, 1500us, 120'000'000us}) {
+    metrics.count(api::Verb::mount, true, duration);
+  }
+  std::string text = metrics.text({});
+  auto bucket = [&](std::string const& limit, int count) {
+    return contains(text, "snapclone_request_duration_seconds_bucket{verb=\"Mount\",le=\"" + limit +
+                              "\"} " + std::to_string(count) + "\n");
+  };
+  BOOST_TEST(bucket("0.0005", 2));
+  BOOST_TEST(bucket("0.001", 2));
+  BOOST_TEST(bucket("0.002", 3));
+  BOOST_TEST(bucket("60", 3));
+  BOOST_TEST(bucket("+Inf", 4));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace snapclone::test
