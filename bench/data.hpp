@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/process.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace snapclone::bench {
+
+// Files of one size, a hundred in a directory, with content that cannot be compressed.
+struct DataSet {
+  std::uint64_t bytes;
+  unsigned files;
+
+  std::map<std::string, double> at() const {
+    return {{"bytes", static_cast<double>(bytes)}, {"files", static_cast<double>(files)}};
+  }
+  std::string name() const { return "s" + std::to_string(bytes) + "-" + std::to_string(files); }
+};
+
+void fill(fs::path const& directory, DataSet const& data);
+
+// Makes a volume with the data, and of it the snapshot `name`.
+void make_snapshot(Client& client, std::string const& name, DataSet const& data);
+
+// The directory on the disk that holds what a snapshot shows, if it was made by make_snapshot().
+fs::path tree_of(Plugin const& plugin, std::string const& snapshot);
+
+}  // namespace snapclone::bench

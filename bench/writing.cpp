@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/data.hpp"
+#include "bench/samples.hpp"
+#include "bench/subjects.hpp"
+#include "sys/error.hpp"
+#include "sys/file.hpp"
+
+#include <fstream>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace snapclone::bench {
+namespace {
+
+constexpr std::uint64_t kMega = 1'000'000;
+
+// Where fill() puts a data set's first file.
+fs::path first_file(fs::path const& directory) { return directory / "dir-0" / "file-0"; }
+
+void write_a_block(fs::path const& path) {
+  sys::Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) sys::fail("open", path.string());
+  std::string block(4096, 'x');
+  if (pwrite(file.get(), block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) {
+    sys::fail("write", path.string());
+  }
+}
+
+// As many transactions of one row each, which sqlite syncs one by one.
+fs::path make_script(fs::path const& path, int commits) {
+  std::ofstream script(path.string());
+  script << "CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, text TEXT);\n";
+  for (int i = 0; i < commits; ++i) script << "INSERT INTO t(text) VALUES('row');\n";
+  return path;
+}
+
+}  // namespace
+
+void measure_first_write(Settings const& settings) {
+  Home home(settings, "first-write");
+  Plugin plugin(settings.program, home.path);
+  Client client = plugin.connect();
+  DataSet data{settings.choose(1000, 200) * kMega, 1};
+  progress("the first write to a file of " + std::to_string(data.bytes / kMega) + " MB on " +
+           settings.type);
+  make_snapshot(client, "seed", data);
+  fs::path plain = home.path / "plain";
+  sys::make_dir(plain);
+  fill(plain, data);
+  sync();
+  std::map<std::string, double> at = {{"bytes", static_cast<double>(data.bytes)}};
+  Series first{"first-write." + settings.type, "us", at};
+  Series bare{"first-write." + settings.type + ".plain", "us", at};
+  for (int round = 0; round < settings.choose(20, 5); ++round) {
+    std::string id = new_mount_id();
+    fs::path clone = client.mount("seed", id);
+    first.values.push_back(us([&] { write_a_block(first_file(clone)); }));
+    bare.values.push_back(us([&] { write_a_block(first_file(plain)); }));
+    client.unmount("seed", id);
+    plugin.wait_for_deleter();
+  }
+  publish(first);
+  publish(bare);
+}
+
+// A local volume is a directory of the disk: there the database is made anew for each round, as it
+// is in a clone.
+void measure_commits(Settings const& settings) {
+  Home home(settings, "commits");
+  Plugin plugin(settings.program, home.path);
+  Client client = plugin.connect();
+  make_snapshot(client, "seed", {kMega, 10});
+  int commits = settings.choose(500, 100);
+  progress("sqlite commits on " + settings.type);
+  std::string script = make_script(home.path / "script", commits).string();
+  fs::path plain = home.path / "plain";
+  sys::make_dir(plain);
+  Series in_clone{"commits.clone", "per second", {}};
+  Series in_volume{"commits.local", "per second", {}};
+  for (int round = 0; round < settings.choose(10, 3); ++round) {
+    std::string id = new_mount_id();
+    std::string database = (client.mount("seed", id) / "db").string();
+    in_clone.values.push_back(1000 * commits / run({"sqlite3", database}, script));
+    client.unmount("seed", id);
+    database = (plain / std::to_string(round)).string();
+    in_volume.values.push_back(1000 * commits / run({"sqlite3", database}, script));
+  }
+  publish(in_clone);
+  publish(in_volume);
+}
+
+}  // namespace snapclone::bench
