@@ -23,6 +23,7 @@ finish() {
   # shellcheck disable=SC2086
   [[ -z $names ]] || docker volume rm $names >/dev/null || failed=1
   nothing_left || failed=1
+  nothing_refused || failed=1
   [[ $failed -eq 0 ]] || show_log
   return "$failed"
 }
@@ -43,22 +44,30 @@ leftovers() {
 
 no_leftovers() { [[ -z $(leftovers) ]]; }
 
+# The plugins run with LOG_LEVEL=debug, so they say when the filter of system calls has refused one.
+nothing_refused() { ! log_of_the_test | grep -F 'refused to make the system call'; }
+
+log_of_the_test() { tail -n "+$((log_start + 1))" "$ENGINE/log"; }
+
+# logged TEXT: since the test began
+logged() { log_of_the_test | grep -qF -- "$1"; }
+
 show_log() {
   echo "the plugin's log, and the engine's errors:"
-  tail -n "+$((log_start + 1))" "$ENGINE/log" | grep -E 'plugin=|level=error' | tail -n 40
+  log_of_the_test | grep -E 'plugin=|level=error' | tail -n 40
 }
 
-# Repeats "$@" until it succeeds. The limit is generous: only a failure waits for it.
+# Repeats "$@" until it succeeds. The limit, $LIMIT seconds, is generous: only a failure waits for it.
 eventually() {
-  local end=$((SECONDS + 30))
+  local end=$((SECONDS + ${LIMIT:-30}))
   until "$@"; do
     ((SECONDS < end)) || return 1
     sleep 0.1
   done
 }
 
-# volume NAME [OPTION...]
-volume() { docker volume create -d snapclone "${@:2}" "$1" >/dev/null; }
+# volume NAME [OPTION...]: of the plugin, or of $DRIVER
+volume() { docker volume create -d "${DRIVER:-snapclone}" "${@:2}" "$1" >/dev/null; }
 
 # snapshot SOURCE NAME [OPTION...]
 snapshot() { volume "$2" -o "snapshot-of=$1" "${@:3}"; }
@@ -96,6 +105,28 @@ tree_in() {
   start filler -v "$1:/data"
   make_tree.py "$(at filler)"
   end filler
+}
+
+# A volume db, its snapshot seed and a volume dev made of that: with everything a file system can hold, and db and dev with
+# something of their own.
+fill() {
+  tree_in db
+  snapshot db seed
+  clone_of seed dev
+  run_in dev 'echo of dev >mine'
+  run_in db 'echo of db >mine'
+  show >before
+}
+
+show() {
+  content seed
+  content dev
+  content db
+}
+
+is_unchanged() {
+  only_volumes db seed dev
+  show | diff before -
 }
 
 # record VOLUME FIELD: from the record the plugin keeps, as JSON
@@ -156,6 +187,44 @@ restart_engine() {
   engine restart
   eventually is_enabled
   eventually plugin_answers
+  revive_plugins
+}
+
+# An engine that finds a plugin of its killed predecessor ends it and starts it again, and now and then unmounts the
+# plugin's directory after it was mounted for the new start (moby: HandleExitEvent races with enable). Then no mount of
+# that plugin reaches the host, whatever the plugin does, until it is started once more.
+revive_plugins() {
+  local plugin id
+  while read -r plugin id; do
+    mountpoint -q "$ENGINE/data/plugins/$id/propagated-mount" && continue
+    echo "the engine has lost the mounts of $plugin: starting it again"
+    start_again "$plugin"
+  done < <(docker plugin ls --no-trunc --filter enabled=true --format '{{.Name}} {{.ID}}')
+}
+
+# start_again PLUGIN [OPTION...]: with docker plugin enable's options
+# The engine unmounts the plugin's directory after it has said that the plugin is disabled: see above.
+start_again() {
+  local mounted
+  mounted=$ENGINE/data/plugins/$(docker plugin inspect -f '{{.Id}}' "$1")/propagated-mount
+  docker plugin disable -f "$1"
+  eventually is_unmounted "$mounted"
+  docker plugin enable "${@:2}" "$1"
+  eventually plugin_answers
+}
+
+is_unmounted() { ! mountpoint -q "$1"; }
+
+# The process in the plugin's container, by its control group.
+plugin_process() {
+  local pid
+  for pid in $(pgrep -x snapclone); do
+    if grep -qsF "$PLUGIN_ID" "/proc/$pid/cgroup"; then
+      echo "$pid"
+      return 0
+    fi
+  done
+  return 1
 }
 
 is_enabled() { [[ $(docker plugin inspect -f '{{.Enabled}}' snapclone) == true ]]; }

@@ -2,34 +2,7 @@
 # The same program outside a managed plugin: as a command, and as a driver that the engine finds by its socket.
 
 load lib
-
-program() { echo "${SNAPCLONE_PROGRAM:-$BATS_TEST_DIRNAME/../../build/snapclone}"; }
-
-# serve NAME [OPTION...]: the program on a socket and pool of this test
-serve() {
-  socket=$BATS_TEST_TMPDIR/$1.sock
-  "$(program)" --socket "$socket" --pool "$BATS_TEST_TMPDIR/pool" "${@:2}" >"$1.log" 2>&1 3>&- &
-  served=$!
-  eventually test -S "$socket"
-}
-
-# "wait" alone would wait for the limit on the test's time as well.
-# The engine goes on asking a driver it has known once, for 15 s at each "docker volume ls".
-teardown() {
-  if [[ -n ${driver:-} ]]; then
-    rm -f "/run/docker/plugins/$driver.sock"
-    restart_engine
-  fi
-  if [[ -n ${served:-} ]]; then
-    kill -TERM "$served" 2>/dev/null || true
-    wait "$served" || true
-  fi
-  [[ ! -d pool/mnt ]] || umount pool/mnt 2>/dev/null || true
-  [[ ! -d here ]] || umount -R here
-  finish
-}
-
-is_gone() { ! kill -0 "$1" 2>/dev/null; }
+load outside
 
 @test "it tells its version and how to use it" {
   "$(program)" --version | grep -qE '^snapclone [0-9]+\.[0-9]+\.[0-9]+$'
@@ -45,44 +18,126 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
   [[ ! -e pool ]]
 }
 
+@test "a setting that is wrong is answered with one sentence, an argument with the usage as well" {
+  refused 'METRICS=yes is not known: use on or off' env METRICS=yes "$(program)" --socket x --pool pool
+  prints 1 grep -c '' out
+  refused 'log level "loud" is not known' env LOG_LEVEL=loud "$(program)" --socket x --pool pool
+  prints 1 grep -c '' out
+  refused 'usage: snapclone' "$(program)" --sock x
+}
+
+@test "it may hold as many descriptors as the hard limit lets it" {
+  ulimit -Sn 256
+  serve it
+  # shellcheck disable=SC2154 # set by serve
+  [[ $(awk '/^Max open files/ { print ($4 > 256 && $4 == $5) }' "/proc/$served/limits") -eq 1 ]]
+}
+
 @test "a second one on the same pool stops at once" {
   serve first
   refused 'is in use by another snapclone' "$(program)" --socket other.sock --pool pool
   [[ ! -e other.sock ]]
 }
 
-@test "on a pool that overlayfs cannot use it stops and says why" {
-  mkdir lower upper work here
+@test "a second one with the same mount points stops at once" {
+  serve first --mounts mnt
+  ask_it Create '{"Name": "db"}'
+  ask_it Mount '{"Name": "db", "ID": "one"}'
+  refused "the mount points in $PWD/mnt are in use by another snapclone: each needs a directory of its own" \
+    "$(program)" --socket other.sock --pool other --mounts mnt
+  mountpoint -q mnt/volumes/db
+  ask_it Unmount '{"Name": "db", "ID": "one"}'
+}
+
+# loses PART SENTENCE [CONTENT]: without that part of the pool, or with such content, it does not start, nor change it
+loses() {
+  mv "pool/$1" away
+  [[ $# -eq 2 ]] || echo "$3" >"pool/$1"
+  find pool | sort >before
+  refused "$2" timeout 20 "$(program)" --socket it.sock --pool pool
+  find pool | sort | diff before -
+  rm -f "pool/$1"
+  mv away "pool/$1"
+}
+
+@test "a pool that is newer, or has lost a part, is refused and left as it is" {
+  serve it
+  ask_it Create '{"Name":"db"}'
+  end_it
+  loses format 'needs the snapclone that made the pool, or a newer one' 'snapclone pool 2'
+  loses format 'says ""' ''
+  loses format 'if this is a pool whose file was lost, restore that'
+  loses volumes 'has lost its directory "volumes"'
+  loses layers 'has lost its directory "layers"'
+  serve it
+  ask_it List | grep -F '"db"'
+}
+
+# Some kernels leave out what is in a damaged block of a directory, and say nothing.
+@test "a pool whose file system has lost the name of a record keeps its layer, and has it all when it is mended" {
+  local inode
+  truncate -s 16M image
+  mkfs.ext4 -q image
+  mkdir pool
+  mount -o loop image pool
+  serve it
+  ask_it Create '{"Name":"db"}'
+  ask_it Mount '{"Name":"db","ID":"id"}'
+  echo kept >pool/mnt/volumes/db/file
+  ask_it Unmount '{"Name":"db","ID":"id"}'
+  end_it
+  inode=$(stat -c %i pool/volumes/db)
+  umount -R pool
+  debugfs -w -R "unlink /volumes/db" image
+  mount -o loop image pool
+  serve it
+  prints '{"Volumes":[],"Err":""}' ask_it List
+  ask_it Create '{"Name":"new"}'
+  ask_it Remove '{"Name":"new"}' # looks for layers that nothing needs
+  grep -F "shows fewer volumes than it has" it.log
+  end_it
+  umount -R pool
+  e2fsck -fy image >fsck.log 2>&1 || [[ $? -eq 1 ]] # it has mended something
+  mount -o loop image pool
+  mv "pool/lost+found/#$inode" pool/volumes/db
+  serve it
+  ask_it Mount '{"Name":"db","ID":"id"}'
+  prints kept cat pool/mnt/volumes/db/file
+  ask_it Unmount '{"Name":"db","ID":"id"}'
+}
+
+@test "on a pool that overlayfs cannot use it copies and says why, and told to use overlays it stops" {
+  mkdir lower upper work pool
   mount -t tmpfs none upper
   mkdir upper/{upper,work}
-  mount -t overlay none -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work here
+  mount -t overlay none -o lowerdir=lower,upperdir=upper/upper,workdir=upper/work pool
   umount -l upper
-  refused 'overlayfs does not work on this pool' "$(program)" --socket x.sock --pool here/pool
+  refused 'BACKEND=overlay cannot work on this pool: overlay: ' "$(program)" --socket x.sock --pool pool --backend overlay
   [[ ! -e x.sock ]]
+  refused 'there is no backend "zfs"' env BACKEND=zfs "$(program)" --socket x.sock --pool pool
+  serve it
+  grep -F 'backend copy: a trial worked there, and it is the best that works there (btrfs: the pool is not on btrfs; overlay: ' it.log
 }
 
 @test "told to end, it ends, unmounts nothing and takes its socket away" {
   serve it
-  ask.py "$socket" Create '{"Name":"db"}'
-  ask.py "$socket" Mount '{"Name":"db","ID":"id"}'
+  ask_it Create '{"Name":"db"}'
+  ask_it Mount '{"Name":"db","ID":"id"}'
   echo kept >pool/mnt/volumes/db/file
-  kill -TERM "$served"
-  eventually is_gone "$served"
-  [[ ! -e $socket ]]
+  end_it
+  [[ ! -e it.sock ]]
   prints kept cat pool/mnt/volumes/db/file
   serve it
-  ask.py "$socket" Unmount '{"Name":"db","ID":"id"}'
+  ask_it Unmount '{"Name":"db","ID":"id"}'
   [[ ! -e pool/mnt/volumes/db ]]
 }
 
 @test "an engine uses it by its socket, with clones for every container" {
-  driver=snapclone-test-$$
-  mkdir -p /run/docker/plugins
   serve it
-  ln -s "$socket" "/run/docker/plugins/$driver.sock"
-  docker volume create -d "$driver" base >/dev/null
-  docker run --rm --network none -v base:/data test-image sh -c 'echo sealed >/data/file'
-  docker volume create -d "$driver" -o snapshot-of=base seed >/dev/null
+  be_driver
+  volume base
+  run_in base 'echo sealed >file'
+  snapshot base seed
   start one -v seed:/data
   start two -v seed:/data
   inside one 'echo mine >/data/file'
@@ -90,5 +145,5 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
   prints sealed inside two 'cat /data/file'
   docker rm -f one two >/dev/null
   docker volume rm seed base >/dev/null
-  prints '' find pool/layers pool/clones -mindepth 2
+  eventually holds_nothing
 }

@@ -36,12 +36,12 @@ changes_nothing() {
 }
 
 @test "an unknown option is refused with the known ones" {
-  changes_nothing 'unknown option "foo": the options are access, clone-of, snapshot-of, target' volume db -o foo=bar
+  changes_nothing 'unknown option "foo": the options are access, clone-of, live, medium, size, snapshot-of, target' volume db -o foo=bar
 }
 
 @test "an unknown option beside known ones is refused" {
   volume db
-  changes_nothing 'unknown option "size"' snapshot db seed -o size=1g
+  changes_nothing 'unknown option "ttl"' snapshot db seed -o ttl=1h
 }
 
 @test "options without a meaning together are refused" {

@@ -16,7 +16,8 @@ setup_suite() {
   export DOCKER_HOST=unix://$ENGINE/docker.sock DOCKER_CONFIG=$ENGINE/cli
 
   make_images "$here" >/dev/null
-  if ! { docker plugin create snapclone "$plugin" && docker plugin enable snapclone; } >/dev/null; then
+  if ! { docker plugin create snapclone "$plugin" && docker plugin set snapclone LOG_LEVEL=debug &&
+    docker plugin enable snapclone; } >/dev/null; then
     echo "the plugin cannot be enabled; the end of the engine's log:" >&2
     tail -n 20 "$ENGINE/log" >&2
     return 1

@@ -2,75 +2,13 @@
 # The plugin or the engine ends without a word, or is told to go while containers run. Named to be the last file.
 
 load lib
+load killing
 
 teardown() {
   docker version >/dev/null 2>&1 || engine restart
   is_enabled || docker plugin enable snapclone
   eventually plugin_answers
   finish
-}
-
-# The process in the plugin's container, by its control group.
-plugin_process() {
-  local pid
-  for pid in $(pgrep -x snapclone); do
-    if grep -qsF "$PLUGIN_ID" "/proc/$pid/cgroup"; then
-      echo "$pid"
-      return 0
-    fi
-  done
-  return 1
-}
-
-kill_plugin() {
-  local pid
-  pid=$(plugin_process)
-  kill -KILL "$pid"
-  eventually plugin_is_not "$pid"
-  eventually plugin_answers
-}
-
-plugin_is_not() {
-  local pid
-  pid=$(plugin_process) && [[ $pid != "$1" ]]
-}
-
-# An engine that finds a plugin of its killed predecessor ends it and starts it again, and now and then unmounts the
-# plugin's directory after it was mounted for the new start (moby: HandleExitEvent races with enable). Then no mount of
-# the plugin reaches the host, whatever the plugin does, until it is started once more.
-kill_engine() {
-  engine kill
-  restart_engine
-  if ! mountpoint -q "$PLUGIN_DATA"; then
-    echo "the engine has lost the plugin's mounts: starting the plugin again"
-    disable_and_enable
-  fi
-}
-
-disable_and_enable() {
-  docker plugin disable -f snapclone
-  docker plugin enable snapclone
-  eventually plugin_answers
-}
-
-seed() {
-  volume db
-  run_in db 'echo original >file; mkdir dir; echo inner >dir/inner'
-  snapshot db seed
-}
-
-# A container with a clone it has written to, and a volume.
-busy_container() {
-  seed
-  volume work
-  start box -v seed:/data -v work:/plain
-  inside box 'echo changed >/data/file; rm /data/dir/inner; echo kept >/plain/kept'
-}
-
-is_unharmed() {
-  prints $'changed\nkept' inside box 'cat /data/file; head -n 1 /plain/kept; ls /data/dir'
-  inside box 'echo more >/data/more; echo more >>/plain/kept; sync'
-  prints $'more\nmore' inside box 'cat /data/more; tail -n 1 /plain/kept'
 }
 
 @test "killing the plugin does not harm running containers" {
@@ -140,7 +78,7 @@ is_unharmed() {
   content seed | diff before -
   # What the engine lost track of is known to be unused only after this.
   end box
-  disable_and_enable
+  start_again snapclone
   eventually no_leftovers
 }
 
@@ -218,7 +156,7 @@ is_unharmed() {
 
 @test "a volume held since before the plugin was disabled is neither mounted nor made into a snapshot" {
   busy_container
-  disable_and_enable
+  start_again snapclone
   refused "stop that container" run_in work 'echo other >kept'
   refused 'volume "work" is' snapshot work frozen
   is_unharmed
@@ -232,7 +170,7 @@ is_unharmed() {
   tree_in db
   snapshot db seed
   content seed >before
-  disable_and_enable
+  start_again snapclone
   only_volumes db seed
   content seed | diff before -
   content db | diff before -

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every command of the documentation, as a reader would type it. Those of the README are run by stranger.bats.
+
+load lib
+load pools
+
+# What the pages take for granted, and this machine does not have. Read by the shell that runs them, too.
+write_prelude() {
+  cat >prelude <<'END'
+journalctl() { cat "$ENGINE/log"; }
+# The pages say that a setting is made while the plugin is disabled.
+docker() {
+  [[ $1 != plugin || $2 != set ]] || command docker plugin disable -f "$3" 2>/dev/null || true
+  command docker "$@"
+}
+END
+  declare -p BATS_TEST_DIRNAME DRIVER >>prelude 2>/dev/null || true
+  declare -f >>prelude
+}
+
+# page NAME [OLD=NEW]...
+page() {
+  write_prelude
+  run_page.py "$BATS_TEST_DIRNAME/../../docs/$1.md" prelude "${@:2}"
+}
+
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# GNU tools for the image that the pages call debian: the tests' image, and those of this machine over it.
+debian_image() {
+  local root tool
+  has_image debian && return
+  root=$(mktemp -d)
+  docker create --name copy test-image >/dev/null
+  docker export copy | tar -C "$root" -x
+  docker rm copy >/dev/null
+  for tool in cp tar; do
+    rm "$root/bin/$tool"
+    cp -L "$(command -v "$tool")" "$root/bin/$tool"
+    ldd "$root/bin/$tool" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' | while read -r library; do
+      install -D -m 0755 "$library" "$root$library"
+    done
+  done
+  tar -C "$root" -c . | docker import - debian >/dev/null
+  rm -rf "$root"
+}
+
+# beside NAME: this test is about a plugin of its own, with its pool inside
+beside() {
+  DRIVER=$1
+  plugin stage
+  echo "$1" >"$SNAPCLONE_BUILD/plugin/rootfs/tag"
+  docker plugin create "$1" "$SNAPCLONE_BUILD/plugin"
+  docker plugin enable "$1"
+}
+
+plugin_pool() {
+  docker plugin inspect -f '{{range .Settings.Mounts}}{{.Source}}{{end}}' "$DRIVER"
+}
+
+@test "the tutorial works" {
+  has_image postgres:17 || "$BATS_TEST_DIRNAME/../../scripts/postgres-image" postgres:17
+  page tutorial
+}
+
+@test "the recipes work" {
+  debian_image
+  docker tag test-image my-image
+  docker volume create old-volume
+  page how-to
+  docker volume rm old-volume
+}
+
+@test "what is said about operations works" {
+  local status=0
+  debian_image
+  mkdir exporter
+  beside snapclone-op
+  tree_in kept
+  snapshot kept kept-1
+  content kept-1 >kept-before
+  # The plugin's name also begins those of metrics.
+  page operations snapclone="$DRIVER" "${DRIVER}_=snapclone_" "$DRIVER.prom=snapclone.prom" \
+    /var/lib/prometheus/node-exporter="$PWD/exporter" /srv/pool="$DISKS/more/pool" || status=1
+  umount exporter || status=1
+  content kept-1 | diff kept-before - || status=1
+  content kept | diff kept-before - || status=1
+  prints "$DISKS/more/pool" plugin_pool || status=1
+  docker volume rm kept kept-1 || status=1
+  docker plugin rm -f "$DRIVER" || status=1
+  return "$status"
+}
+
+@test "what is said about pools works" {
+  another
+  docker plugin enable "$DRIVER"
+  truncate -s 300M disk.img
+  page pools snapclone=snapclone-more /dev/sdb1="$PWD/disk.img" /srv/pool="$PWD/disk"
+  docker volume create -d "$DRIVER" kept
+  prints '"btrfs"' status kept backend
+  docker volume rm kept
+  docker plugin rm -f "$DRIVER"
+  umount disk
+}
+
+@test "what is said about consistency works" {
+  volume db
+  start my-db -v db:/data
+  snapshot_of_nothing base
+  start my-tests -v base:/data
+  page consistency seed@3f2a9c01b2d4="$(docker exec my-tests df /data | awk 'NR == 2 { print $1 }')"
+}
+
+snapshot_of_nothing() {
+  volume nothing
+  snapshot nothing "$1"
+}
+
+# "make install" of the pages, with what was staged for the tests. The plugin that "another" has made is in its way.
+make() {
+  local name=${DRIVER:-snapclone} setting
+  for setting in "${@:2}"; do
+    case $setting in
+      PLUGIN_NAME=*) name=${setting#*=} ;;
+      POOL=*) POOL=${setting#*=} ;;
+    esac
+  done
+  docker volume ls -q --filter "driver=$name:latest" | xargs -r docker volume rm
+  docker plugin rm -f "$name" 2>/dev/null || true
+  stage "$name" "$POOL"
+  plugin install "$name" "$POOL"
+}

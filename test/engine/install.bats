@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+# From a registry to daily use: what "make push" publishes is installed, set, switched off and on, and upgraded, with
+# Docker's own commands. The plugins of these tests stand beside the suite's.
+
+load lib
+load registry
+
+setup_file() {
+  use_own_build
+  start_registry "$BATS_FILE_TMPDIR/registry"
+  export DRIVER=installed repository=$REGISTRY/snapclone
+  publish 1
+  publish 2
+}
+
+teardown_file() { stop_registry "$BATS_FILE_TMPDIR/registry"; }
+
+teardown() {
+  local status=0
+  finish || status=1
+  docker plugin ls --format '{{.Name}}' | grep -v '^snapclone:latest$' | xargs -r docker plugin rm -f
+  return "$status"
+}
+
+data_of() { echo "$ENGINE/data/plugins/$(docker plugin inspect -f '{{.Id}}' "$1")/propagated-mount"; }
+
+leftovers() {
+  local plugin
+  touch "$ENGINE/left-behind"
+  for plugin in $(docker plugin ls --filter enabled=true --format '{{.Name}}'); do
+    leftovers.py "$(data_of "$plugin")"
+  done | grep -vxFf "$ENGINE/left-behind"
+}
+
+# called NAME: this test's plugin has no alias
+called() { DRIVER=$1; }
+
+# install TAG [SETTING...]: as a user who has read what it asks for
+install() {
+  docker plugin install --alias "$DRIVER" "$repository:$1" "${@:2}" <<<y >prompt
+}
+
+# upgrade_to TAG: of a plugin that is disabled
+upgrade_to() { yes | docker plugin upgrade "$DRIVER" "$repository:$1" >prompt; }
+
+# asks_for LINE...: these privileges are all that the last prompt named
+asks_for() { diff <(printf ' - %s\n' "$@") <(grep '^ - ' prompt); }
+
+version() { cat "$(data_of "$DRIVER")/../rootfs/tag"; }
+
+setting() { docker plugin inspect -f '{{json .Settings.Env}}' "$DRIVER" | grep -oP "\"$1=\K[^\"]*"; }
+
+@test "installing asks for the two capabilities and nothing else" {
+  install 1
+  grep -F "is requesting the following privileges:" prompt
+  asks_for 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
+  prints true docker plugin inspect -f '{{.Enabled}}' "$DRIVER"
+}
+
+@test "whoever does not grant that has no plugin" {
+  docker plugin ls >before
+  refused "ermission denied while installing plugin" \
+    docker plugin install --alias "$DRIVER" "$repository:1" <<<n
+  docker plugin ls | diff before -
+}
+
+@test "the installed plugin gives every container a clone of its own" {
+  install 1
+  fill
+  start one -v seed:/data
+  inside one 'rm -r /data/deep; echo mine >/data/greeting'
+  prints mine inside one 'cat /data/greeting'
+  is_unchanged
+}
+
+@test "without an alias the driver has the registry's name" {
+  called "$repository:1"
+  docker plugin install "$DRIVER" <<<y
+  volume db
+  run_in db 'echo here >file'
+  snapshot db seed
+  prints here run_in seed 'cat file'
+  prints $'db\nseed' docker volume ls -q --filter "driver=$DRIVER"
+}
+
+@test "settings given when it is installed hold from the first start" {
+  install 1 LOG_LEVEL=debug BACKEND=copy
+  volume db
+  prints '"copy"' status db backend
+  grep -E 'msg="Get .* plugin='"$(docker plugin inspect -f '{{.Id}}' "$DRIVER")" "$ENGINE/log"
+}
+
+@test "a setting that does not exist is refused before it starts" {
+  refused 'setting "COLOUR" not found' install 1 COLOUR=blue
+  prints false docker plugin inspect -f '{{.Enabled}}' "$DRIVER"
+}
+
+@test "a setting that cannot work is named in the log, and put right it starts" {
+  local start
+  start=$(wc -l <"$ENGINE/log")
+  refused "snapclone.sock" install 1 BACKEND=zfs
+  grep -F 'there is no backend \"zfs\"' <(tail -n "+$start" "$ENGINE/log")
+  docker plugin set "$DRIVER" BACKEND=
+  docker plugin enable "$DRIVER"
+  volume db
+}
+
+@test "switched off, set and switched on, it has everything" {
+  install 1
+  fill
+  refused "in use" docker plugin disable "$DRIVER"
+  refused "cannot set on an active plugin" docker plugin set "$DRIVER" LOG_LEVEL=debug
+  docker plugin disable -f "$DRIVER"
+  docker plugin set "$DRIVER" LOG_LEVEL=debug
+  docker plugin enable "$DRIVER"
+  is_unchanged
+  prints debug setting LOG_LEVEL
+}
+
+@test "an upgrade loses nothing, not even what a running container has in its clone" {
+  install 1 LOG_LEVEL=debug
+  prints 1 version
+  fill
+  start box -v seed:/data -v dev:/dev-data
+  inside box 'echo mine >/data/greeting; rm -r /data/deep'
+  manifest box >box-before
+  refused "must be disabled" docker plugin upgrade --grant-all-permissions "$DRIVER" "$repository:2"
+  docker plugin disable -f "$DRIVER"
+  upgrade_to 2
+  asks_for 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
+  docker plugin enable "$DRIVER"
+  prints 2 version
+  prints debug setting LOG_LEVEL
+
+  manifest box | diff box-before -
+  inside box 'echo more >/data/new'
+  refused "is still in use by a container that the plugin knows nothing of" run_in dev true
+  docker restart box
+  prints hello inside box 'cat /data/greeting'
+  end box
+  is_unchanged
+}
+
+@test "an upgrade that fails leaves the plugin as it was" {
+  install 1
+  fill
+  docker plugin disable -f "$DRIVER"
+  refused "error resolving plugin reference" docker plugin upgrade --skip-remote-check --grant-all-permissions "$DRIVER" "$repository:9"
+  refused "ermission denied while" docker plugin upgrade --skip-remote-check "$DRIVER" "$repository:2" <<<n
+  docker plugin enable "$DRIVER"
+  prints 1 version
+  is_unchanged
+}
+
+@test "it is published as its version and as the latest, and the engine keeps nothing of it" {
+  docker plugin ls >before
+  plugin stage
+  plugin push "$REGISTRY/made"
+  docker plugin ls | diff before -
+  prints "$(printf '%s\n' "$("$SNAPCLONE_BUILD/snapclone" --version | cut -d ' ' -f 2)" latest)" tags_of made
+  docker plugin install --alias "$DRIVER" "$REGISTRY/made" <<<y
+  volume db
+  make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -n push REGISTRY=r.example/x TAG=t >out
+  grep -E 'TAG="t" .*scripts/plugin push "r.example/x" ""' out
+}
+
+tags_of() { ls "$BATS_FILE_TMPDIR/registry/data/docker/registry/v2/repositories/$1/_manifests/tags"; }
+
+@test "the variant for a pool has tags of its own, and asks for the pool too" {
+  plugin stage /srv/pool
+  TAG=nightly plugin push "$REGISTRY/variant" /srv/pool
+  prints nightly-pool tags_of variant
+  refused "ermission denied" docker plugin install --alias "$DRIVER" "$REGISTRY/variant:nightly-pool" <<<n
+  mv out prompt
+  asks_for 'mount: [/srv/pool]' 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
+}
+
+@test "what cannot be published is refused, and the engine keeps nothing of it" {
+  docker plugin ls >before
+  plugin stage
+  refused "Give REGISTRY=host:port/name" plugin push ""
+  refused "is not the name of a repository" plugin push snapclone
+  refused "is not the name of a repository" plugin push r.example/snapclone:1
+  refused 'TAG=a/b has other characters' env TAG=a/b "$BATS_TEST_DIRNAME/../../scripts/plugin" push r.example/x
+  refused "connection refused" plugin push localhost:1/snapclone
+  docker plugin ls | diff before -
+}
+
+@test "an installed plugin of the same name is neither published nor touched" {
+  called "$repository:1"
+  docker plugin install "$DRIVER" <<<y
+  fill
+  plugin stage
+  refused "is installed in this engine, and is not touched" \
+    env TAG=1 "$BATS_TEST_DIRNAME/../../scripts/plugin" push "$repository"
+  is_unchanged
+}
+
+# hide VOLUME: behind a local one of the same name, made while the plugin was off and the engine restarted
+hide() {
+  docker plugin disable -f "$DRIVER"
+  restart_engine
+  docker volume create "$1"
+  docker plugin enable "$DRIVER"
+  restart_engine
+  prints local docker volume inspect -f '{{.Driver}}' "$1"
+}
+
+@test "uninstalling does not delete a volume that the engine does not list" {
+  install 1
+  fill
+  docker volume rm seed dev
+  hide db
+  prints "" docker volume ls -q --filter "driver=$DRIVER:latest"
+  refused "would be deleted with it" plugin uninstall "$DRIVER"
+  grep -xF db out
+  # What the sentence advises.
+  docker volume rm db
+  prints "$DRIVER:latest" docker volume inspect -f '{{.Driver}}' db
+  prints 'of db' run_in db 'cat mine'
+  docker volume rm db
+  prints "The plugin \"$DRIVER:latest\" is removed. It had no volumes." plugin uninstall "$DRIVER"
+}
+
+@test "told to, uninstalling names the volumes that it deletes, also one that is hidden" {
+  install 1
+  volume db
+  volume other
+  hide db
+  FORCE=1 prints "The plugin \"$DRIVER:latest\" is removed, with its volumes: other, db." plugin uninstall "$DRIVER"
+  only_volumes db
+}
+
+@test "uninstalling is refused while a container runs with a volume, even if the volumes are to go" {
+  install 1
+  volume db
+  start box -v db:/data
+  FORCE=1 refused "These containers use volumes of the plugin \"$DRIVER:latest\": box" plugin uninstall "$DRIVER"
+  inside box 'echo still here >/data/file'
+  end box
+  FORCE=1 plugin uninstall "$DRIVER"
+  prints "" docker volume ls -q
+}
+
+@test "installing over a plugin that is disabled says how to switch it on and how to renew it" {
+  install 1
+  docker plugin disable "$DRIVER"
+  plugin stage
+  refused "docker plugin enable $DRIVER" plugin install "$DRIVER"
+  grep -F "It is disabled. To switch it on as it is:" out
+  grep -F "sudo install -m 0755 $SNAPCLONE_BUILD/plugin/rootfs/usr/bin/snapclone $ENGINE/data/plugins/" out
+  prints false docker plugin inspect -f '{{.Enabled}}' "$DRIVER"
+}
+
+@test "a name that no plugin can have is refused before anything is built" {
+  refused "PLUGIN_NAME=Bad Name cannot be the name of a plugin" \
+    make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory install PLUGIN_NAME='Bad Name'
+  [[ $(<out) != *cmake* ]]
+  refused "cannot be the name of a plugin" plugin install Snapclone
+}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a person and a monitoring system can see: Status in docker volume inspect, and metrics.
+
+load lib
+load pools
+
+# in_status VOLUME TEXT: its Status has that
+in_status() { docker volume inspect -f '{{json .Status}}' "$1" | grep -qF -- "$2"; }
+
+# use_of VOLUME FIELD
+use_of() { status "$1" "disk_use.$2"; }
+
+# At least so many, and not much more: xfs gives a file that grows more room than it needs.
+takes_megabytes() {
+  local bytes
+  bytes=$(use_of "$1" "$2") && [[ $bytes =~ ^[0-9]+$ ]] && ((bytes >= $3 * 1048576 && bytes < 2 * $3 * 1048576))
+}
+
+@test "Status says what a volume is, where it comes from, how old it is and why its pool has this backend" {
+  volume db
+  snapshot db seed -o target=/data
+  clone_of seed dev
+  in_status seed '"kind":"snapshot"'
+  in_status seed '"source":"db"'
+  in_status seed '"target":"/data"'
+  in_status dev '"lineage":["seed","db"]'
+  docker volume inspect -f '{{.Status.age}}' seed | grep -qE '^[0-9]+ s$'
+  in_status seed '"backend":"overlay"'
+  in_status seed '"backend_reason":"it '
+}
+
+@test "Status says what a volume and a snapshot's clones take, measured in the background" {
+  another
+  docker plugin enable "$DRIVER"
+  volume db
+  run_in db 'dd if=/dev/urandom of=file bs=1M count=3; sync'
+  snapshot db seed
+  run_in db 'dd if=/dev/urandom of=more bs=1M count=2; sync'
+  start box -v seed:/data
+  inside box 'dd if=/dev/urandom of=/data/own bs=1M count=5'
+  sync -f "$POOL"
+  eventually takes_megabytes seed clones_bytes 5
+  takes_megabytes db own_bytes 2
+  use_of seed measured_ago | grep -qE '^"[0-9]+ s"$'
+}
+
+@test "metrics are off unless asked for, and then a scraper can read them through a node exporter" {
+  local here=$PWD/visible port exporter
+  another METRICS=on
+  docker plugin enable "$DRIVER"
+  volume db
+  snapshot db seed
+  start box -v seed:/data
+  [[ ! -e $PLUGIN_DATA/metrics ]]
+  # The engine's directory is root's alone: what is mounted elsewhere can be reached by others.
+  mkdir "$here"
+  eventually test -e "$(propagated "$DRIVER")/metrics/snapclone.prom"
+  mount --bind "$(propagated "$DRIVER")/metrics" "$here"
+  chmod 0711 . .. ../.. || true
+  port=$(/usr/bin/python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
+  timeout 120 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+    --collector.textfile.directory="$here" --web.listen-address="127.0.0.1:$port" >exporter.log 2>&1 3>&- &
+  exporter=$!
+  eventually scraped "$port" 'snapclone_live_clones 1'
+  scraped "$port" 'snapclone_requests_total{result="success",verb="Mount"} 1'
+  scraped "$port" 'snapclone_volumes{kind="snapshot"} 1'
+  scraped "$port" 'node_textfile_scrape_error 0'
+  kill "$exporter"
+  umount "$here"
+}
+
+# scraped PORT TEXT
+scraped() { curl -sf "http://127.0.0.1:$1/metrics" | grep -qF -- "$2"; }
+
+@test "a value of METRICS that is none keeps the plugin from starting, and the log says why" {
+  another METRICS=yes
+  refused 'snapclone.sock: ' docker plugin enable "$DRIVER"
+  show_log | grep -qF 'METRICS=yes is not known: use on or off'
+}
