@@ -24,8 +24,7 @@ std::vector<std::string> some_subvolumes_in(fs::path const& subvolume) {
     if (error.code() != ENAMETOOLONG) throw;
     throw Unfit(
         "there is a btrfs subvolume in it, which would be empty in a snapshot, so deep that no "
-        "path "
-        "is long enough to name it; delete it");
+        "path is long enough to name it; delete it");
   }
 }
 

@@ -66,7 +66,8 @@ struct Directory {
 // Lists it; nothing if it has been deleted or replaced meanwhile.
 std::unique_ptr<DIR, int (*)(DIR*)> listing(Directory const& directory) {
   sys::Fd fd(openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd.get()), closedir);
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(fd.get() < 0 ? nullptr : fdopendir(fd.get()),
+                                             closedir);
   if (stream) {
     fd.release();
   } else if (errno != ENOTDIR && errno != ENOENT) {

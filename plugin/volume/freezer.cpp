@@ -37,9 +37,7 @@ Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpo
 Freezer::Upper Freezer::empty_upper() {
   Pinned made = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, {}); });
   std::string layer = made.stack.front();
-  sys::sync_dir(pool_.tree(layer));
-  sys::sync_dir(pool_.layer(layer));
-  sys::sync_dir(pool_.layers());
+  sync_empty_layer(layer);
   return {layer, {}, std::move(made.pin)};
 }
 
@@ -58,9 +56,7 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
     sys::sync_filesystem(pool_.root());
     return {layer, {}, std::move(made.pin)};
   }
-  sys::sync_dir(pool_.tree(layer));
-  sys::sync_dir(pool_.layer(layer));
-  sys::sync_dir(pool_.layers());
+  sync_empty_layer(layer);
   Stack all = below.stack;
   all.push_back(layer);
   return {layer, below.stack, {catalogue_, all}};
@@ -128,6 +124,13 @@ Pinned Freezer::new_layer(std::function<void(fs::path const& tree)> const& make)
     throw;
   }
   return made;
+}
+
+// Not the whole file system, with what others have written there.
+void Freezer::sync_empty_layer(std::string const& layer) const {
+  sys::sync_dir(pool_.tree(layer));
+  sys::sync_dir(pool_.layer(layer));
+  sys::sync_dir(pool_.layers());
 }
 
 Pinned Freezer::captured(Origin const& origin, clone::Form form) {

@@ -58,6 +58,7 @@ class Freezer {
   bool idle(Record const& record, bool live, std::string const& purpose);
   Pinned sealed(Record record);
   Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
+  void sync_empty_layer(std::string const& layer) const;
   Pinned captured(Origin const& origin, clone::Form form);
   Pinned stacked(Pinned top, Stack const& below);
   Pinned flattened(Stack const& stack);

@@ -125,6 +125,19 @@ loses_its_start() {
   leaves "$2"
 }
 
+# loses_its_stop WHEN NUMBER: the same, with the Unmount
+loses_its_stop() {
+  seed
+  kill_at Unmount "$1"
+  has_a_clone
+  docker stop box
+  was_killed
+  docker start box
+  is_pristine
+  docker stop box
+  leaves "$2"
+}
+
 @test "a container whose Mount is lost with the plugin does not start, and does the next time" {
   loses_its_start before 0
 }
@@ -134,27 +147,11 @@ loses_its_start() {
 }
 
 @test "a container whose Unmount is lost with the plugin leaves its clone, and finds the snapshot pristine" {
-  seed
-  kill_at Unmount before
-  has_a_clone
-  docker stop box
-  was_killed
-  docker start box
-  is_pristine
-  docker stop box
-  leaves 1
+  loses_its_stop before 1
 }
 
 @test "a container whose Unmount was answered unheard leaves nothing, and finds the snapshot pristine" {
-  seed
-  kill_at Unmount after
-  has_a_clone
-  docker stop box
-  was_killed
-  docker start box
-  is_pristine
-  docker stop box
-  leaves 0
+  loses_its_stop after 0
 }
 
 @test "a docker cp whose mounted clone the engine did not hear of harms nothing, and leaves one clone" {

@@ -10,9 +10,7 @@ namespace snapclone::test {
 Undisturbed observe(Scenario const& scenario, Ground const& ground, fs::path const& directory,
                     bool looks) {
   Trial trial(scenario, ground, directory, looks ? Watching::looks : Watching::changes);
-  Trial::Manner manner;
-  manner.describe = true;
-  trial.strike({}, manner);
+  trial.strike({}, {.describe = true});
   if (!trial.answer().good()) broken("it fails without a fault", trial.answer().sentence());
   if (!trial.left().empty()) broken("something is left over without a fault", trial.left());
   Undisturbed undisturbed{trial.rig().program->tracer().seen(), trial.rig().heights()};
@@ -24,8 +22,7 @@ Undisturbed observe(Scenario const& scenario, Ground const& ground, fs::path con
 bool try_kill(Scenario const& scenario, Ground const& ground, fs::path const& directory,
               Kill const& kill, Undisturbed const& undisturbed) {
   Trial trial(scenario, ground, directory, Watching::changes);
-  Trial::Manner manner;
-  manner.together = kill.together;
+  Trial::Manner const manner{.together = kill.together};
   bool struck = trial.strike({kill.at, std::nullopt}, manner);
   std::string where = "killed before " + trial.target();
   try {
@@ -50,11 +47,9 @@ bool try_kill(Scenario const& scenario, Ground const& ground, fs::path const& di
 Outcome try_failure(Scenario const& scenario, Ground const& ground, fs::path const& directory,
                     Failure const& failure, Undisturbed const& undisturbed) {
   Trial trial(scenario, ground, directory, Watching::looks);
-  Trial::Manner manner;
-  manner.patient = failure.patient;
   Outcome outcome;
   try {
-    outcome.struck = trial.strike({failure.at, failure.error}, manner);
+    outcome.struck = trial.strike({failure.at, failure.error}, {.patient = failure.patient});
     outcome.target = trial.target() + " failed with " + trial.error();
     bool good = trial.answer().good();
     outcome.refused = !good;

@@ -30,6 +30,23 @@ struct Copying {
     return clone::copy_tree(from, to, options);
   }
 
+  // Secrets beside the tree; every file in the tree itself holds "inside" then.
+  void plant_outside() const {
+    World::write(outside / "secret", "outside");
+    fs::create_directory(outside / "inner");
+    World::write(outside / "inner" / "secret", "outside");
+  }
+
+  // Copies the tree, proves that nothing came from elsewhere, and deletes the copy.
+  void copy_inside() {
+    copy();
+    for (auto const& [path, shown] : manifest(to)) {
+      auto data = shown.find("data at 0");
+      if (data != shown.end()) BOOST_REQUIRE(data->second == "inside");
+    }
+    fs::remove_all(to);
+  }
+
   std::string differences() const { return test::differences(manifest(from), manifest(to)); }
 
   Media media;
