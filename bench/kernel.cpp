@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/kernel.hpp"
 
-#include "clone/overlay.hpp"
+#include "backend/overlay.hpp"
 #include "sys/error.hpp"
 
 #include <boost/filesystem/operations.hpp>
@@ -17,7 +17,7 @@ BareClone::BareClone(fs::path home, fs::path const& lower)
       work_(home_ / "work"),
       target_(home_ / "mnt" / "target"),
       data_("lowerdir=" + lower.string() + ",upperdir=" + upper_.string() +
-            ",workdir=" + work_.string() + "," + clone::kOverlayOptions + ",volatile") {
+            ",workdir=" + work_.string() + "," + backend::kOverlayOptions + ",volatile") {
   fs::create_directories(home_ / "mnt");
   if (::mount("bench", (home_ / "mnt").c_str(), "tmpfs", 0, nullptr) != 0) {
     sys::fail("mount a tmpfs on", (home_ / "mnt").string());

@@ -2,7 +2,7 @@
 #include "api/dispatch.hpp"
 #include "api/metrics_file.hpp"
 #include "api/server.hpp"
-#include "clone/choose.hpp"
+#include "backend/select.hpp"
 #include "config.hpp"
 #include "sys/capabilities.hpp"
 #include "sys/error.hpp"
@@ -43,9 +43,9 @@ constexpr std::chrono::seconds kFailurePause{3};       // before the engine star
 constexpr std::chrono::seconds kLongestWait{15};       // the engine gives up on a socket after 9 s
 constexpr std::chrono::seconds kMetricsPause{15};
 
-clone::Pool writable_pool(Config const& config) {
+pool::Pool writable_pool(Config const& config) {
   try {
-    return clone::Pool(config.pool, config.pool_on_host);
+    return pool::Pool(config.pool, config.pool_on_host);
   } catch (sys::Error const& error) {
     if (error.code() != EROFS) throw;
     throw std::runtime_error(
@@ -81,11 +81,11 @@ class Workers {
 };
 
 // Before anything in the pool's directory is touched: is it the right one?
-clone::Pool opened_pool(Config const& config) {
-  if (!config.pool_id.empty()) clone::check_remembered(config.pool_id, config.pool);
-  clone::Pool pool = writable_pool(config);
+pool::Pool opened_pool(Config const& config) {
+  if (!config.pool_id.empty()) pool::check_remembered(config.pool_id, config.pool);
+  pool::Pool pool = writable_pool(config);
   if (!config.pool_id.empty()) {
-    clone::remember(config.pool_id, pool.identity(), config.pool_on_host);
+    pool::remember(config.pool_id, pool.identity(), config.pool_on_host);
   }
   return pool;
 }
@@ -112,7 +112,7 @@ class Plugin {
       : notify_socket_(config.notify_socket),
         pool_(opened_pool(config)),
         points_(config.mounts),
-        choice_(clone::choose_backend(pool_, points_.probes(), points_.trial(), config.backend)),
+        choice_(backend::select_backend(pool_, points_.probes(), points_.trial(), config.backend)),
         backend_(*choice_.backend),
         catalogue_(pool_),
         trash_(pool_, points_, backend_, catalogue_),
@@ -213,10 +213,10 @@ class Plugin {
   }
 
   std::string notify_socket_;
-  clone::Pool pool_;
+  pool::Pool pool_;
   volume::MountPoints points_;
-  clone::Choice choice_;
-  clone::Backend& backend_;
+  backend::Selection choice_;
+  backend::Backend& backend_;
   volume::Catalogue catalogue_;
   volume::Trash trash_;
   volume::Mounts mounts_;

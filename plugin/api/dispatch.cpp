@@ -3,6 +3,7 @@
 
 #include "api/status.hpp"
 #include "sys/log.hpp"
+#include "sys/text.hpp"
 
 #include <array>
 #include <chrono>
@@ -59,7 +60,7 @@ Reply error_reply(std::string const& sentence, unsigned status = 500) {
 }
 
 std::string described(MountRequest const& request) {
-  return volume::shown(request.name) + " id=" + volume::shown(request.id.substr(0, kShortId));
+  return sys::excerpt(request.name) + " id=" + sys::excerpt(request.id.substr(0, kShortId));
 }
 
 // The answer to a verb that runs: given once, and logged after that, since the engine need not wait
@@ -111,7 +112,7 @@ void Dispatch::open() {
 void Dispatch::handle(std::string target, std::string body, Respond respond) {
   auto verb = verb_of(target);
   if (!verb) {
-    respond(error_reply("there is nothing at " + volume::shown(target), 404));
+    respond(error_reply("there is nothing at " + sys::excerpt(target), 404));
   } else if (*verb == Verb::activate) {
     respond({200, encode_activate()});
     Line(services_.metrics, *verb).seen();
@@ -173,7 +174,7 @@ void Dispatch::look_up(Verb verb, std::string const& body, Respond const& respon
   auto volume = services_.catalogue.find(name);
   if (!volume) {
     // The engine asks for every name that it does not know: no failure.
-    respond(error_reply("there is no volume \"" + volume::shown(name) + "\""));
+    respond(error_reply("there is no volume \"" + sys::excerpt(name) + "\""));
   } else if (verb == Verb::path) {
     respond({200, encode_mountpoint(services_.mounts.mountpoint(*volume))});
   } else {
@@ -197,13 +198,13 @@ VolumeView Dispatch::view(volume::Volume const& volume) const {
 
 void Dispatch::create(std::string const& body, Respond const& respond) {
   CreateRequest request = decode_create(body);
-  Line line(services_.metrics, Verb::create, volume::shown(request.name));
+  Line line(services_.metrics, Verb::create, sys::excerpt(request.name));
   run_create_turn(request, [this, request, respond, line](std::vector<std::string> const& turns) {
     reply_with(respond, line, [&](Answer& answer) {
       services_.volumes.create(request.name, request.options, turns);
       std::string options;
       for (auto const& [key, value] : request.options) {
-        options += (options.empty() ? "" : " ") + key + "=" + volume::shown(value);
+        options += (options.empty() ? "" : " ") + key + "=" + sys::excerpt(value);
       }
       answer.done({200, encode_done()}, options);
     });
@@ -225,7 +226,7 @@ void Dispatch::run_create_turn(CreateRequest const& request,
 
 void Dispatch::remove(std::string const& body, Respond const& respond) {
   std::string name = decode_name(Verb::remove, body).name;
-  Line line(services_.metrics, Verb::remove, volume::shown(name));
+  Line line(services_.metrics, Verb::remove, sys::excerpt(name));
   services_.turns.run(volume::Volumes::turns_of_remove(name), [this, name, respond, line] {
     reply_with(respond, line, [&](Answer& answer) {
       services_.volumes.remove(name);

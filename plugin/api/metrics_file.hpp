@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/metrics.hpp"
-#include "clone/pool.hpp"
+#include "pool/pool.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/usage.hpp"
 
@@ -15,7 +15,7 @@ namespace fs = boost::filesystem;
 // Anyone may read the file, which is replaced as a whole.
 class MetricsFile {
  public:
-  MetricsFile(fs::path file, std::string backend, Metrics const& metrics, clone::Pool const& pool,
+  MetricsFile(fs::path file, std::string backend, Metrics const& metrics, pool::Pool const& pool,
               volume::Catalogue const& catalogue, volume::UsageSampler const& usage)
       : file_(std::move(file)),
         backend_(std::move(backend)),
@@ -33,7 +33,7 @@ class MetricsFile {
   fs::path const file_;
   std::string const backend_;
   Metrics const& metrics_;
-  clone::Pool const& pool_;
+  pool::Pool const& pool_;
   volume::Catalogue const& catalogue_;
   volume::UsageSampler const& usage_;
 };

@@ -60,7 +60,7 @@ std::map<std::string, std::string> decode_options(json::object const& request) {
     std::string const key = member.key();
     json::string const* text = member.value().if_string();
     if (!text)
-      refuse(Verb::create, "the value of option \"" + volume::shown(key) + "\" is not a string");
+      refuse(Verb::create, "the value of option \"" + sys::excerpt(key) + "\" is not a string");
     options.emplace(key, std::string(text->data(), text->size()));
   }
   return options;

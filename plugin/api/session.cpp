@@ -2,6 +2,7 @@
 #include "api/session.hpp"
 
 #include "api/protocol.hpp"
+#include "sys/text.hpp"
 #include "volume/policy.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -147,7 +148,7 @@ asio::awaitable<beast::error_code> Session::read(Parser& parser) {
 // False if the connection is to be closed.
 asio::awaitable<bool> Session::answer(Parser::value_type request) {
   if (request.method() != http::verb::post) {
-    std::string const method = volume::shown(request.method_string());
+    std::string const method = sys::excerpt(request.method_string());
     Response refusal =
         make_refusal(http::status::method_not_allowed, "only POST is served here, not " + method);
     refusal.set(http::field::allow, "POST");

@@ -4,6 +4,8 @@
 namespace snapclone::sys {
 namespace {
 
+constexpr std::size_t kLongestExcerpt = 80;  // bytes
+
 // The length of the control character that the text begins with, in UTF-8; 0 if it is another.
 std::size_t control_length(std::string_view text) {
   auto const byte = [text](std::size_t i) {
@@ -34,6 +36,24 @@ std::string printable(std::string_view text) {
     text.remove_prefix(control == 0 ? 1 : control);
   }
   return out;
+}
+
+std::string excerpt(std::string_view text) {
+  std::string start = printable(text.substr(0, kLongestExcerpt));
+  return text.size() > kLongestExcerpt ? start + "..." : start;
+}
+
+std::string counted(std::size_t number, std::string_view noun) {
+  return std::to_string(number) + " " + std::string(noun) + (number == 1 ? "" : "s");
+}
+
+std::string join(std::vector<std::string> const& items, std::string_view separator) {
+  std::string joined;
+  for (auto const& item : items) {
+    if (!joined.empty()) joined += separator;
+    joined += item;
+  }
+  return joined;
 }
 
 }  // namespace snapclone::sys

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace snapclone::sys {
 
@@ -10,5 +11,14 @@ namespace snapclone::sys {
 // of files, and sentences with them end in logs and on terminals. Those are the control characters
 // of ASCII and Unicode, and what changes the direction of text.
 std::string printable(std::string_view text);
+
+// printable(), cut off where a sentence would get too long: for what a user has typed.
+std::string excerpt(std::string_view text);
+
+// "1 mount", "2 mounts".
+std::string counted(std::size_t number, std::string_view noun);
+
+// The items with a separator between them.
+std::string join(std::vector<std::string> const& items, std::string_view separator);
 
 }  // namespace snapclone::sys

@@ -4,11 +4,10 @@
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "sys/text.hpp"
 
 namespace snapclone::volume {
 namespace {
-
-fs::path record_path(fs::path const& directory) { return directory / "volume.json"; }
 
 VolumePtr readable(Record const& record) {
   return std::make_shared<Volume const>(Volume{record, ""});
@@ -36,7 +35,7 @@ void Catalogue::load() {
 }
 
 Volume Catalogue::read(std::string const& name) const {
-  fs::path path = record_path(pool_.volume(name));
+  fs::path path = Pool::record_in(pool_.volume(name));
   Volume volume;
   try {
     check_name(name);
@@ -53,7 +52,7 @@ Volume Catalogue::read(std::string const& name) const {
     volume.record.name = name;
     volume.unreadable = "the record " + path.string() + " cannot be used: " + error.what() +
                         "; nothing was changed, and the README says what to do";
-    sys::log_error("volume \"" + shown(name) + "\": " + volume.unreadable);
+    sys::log_error("volume \"" + sys::excerpt(name) + "\": " + volume.unreadable);
   }
   return volume;
 }
@@ -99,7 +98,7 @@ std::vector<VolumePtr> Catalogue::all() const {
 void Catalogue::add(Record const& record, fs::path const& staged) {
   auto volume = readable(record);
   sys::make_dir(staged);
-  sys::write_file(record_path(staged), encode(record), sys::Durability::power);
+  sys::write_file(Pool::record_in(staged), encode(record), sys::Durability::power);
   sys::sync_dir(staged);
   sys::rename_new(staged, pool_.volume(record.name));  // the commit point
   try {
@@ -114,7 +113,7 @@ void Catalogue::add(Record const& record, fs::path const& staged) {
 void Catalogue::replace(Record const& record) {
   auto volume = readable(record);
   fs::path directory = pool_.volume(record.name);
-  sys::write_file(record_path(directory), encode(record), sys::Durability::power);
+  sys::write_file(Pool::record_in(directory), encode(record), sys::Durability::power);
   {
     std::lock_guard lock(mutex_);
     volumes_[record.name].volume = std::move(volume);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/pool.hpp"
+#include "pool/pool.hpp"
 #include "volume/record.hpp"
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace snapclone::volume {
 
-using clone::Pool;
+using pool::Pool;
 namespace fs = boost::filesystem;
 
 // A volume or snapshot as it stands; replaced as a whole when it changes.

@@ -4,6 +4,7 @@
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "sys/text.hpp"
 
 namespace snapclone::volume {
 namespace {
@@ -11,12 +12,13 @@ namespace {
 // The kernel takes 500, but looking a name up for the first time gets slower with each.
 constexpr std::size_t kMostLayers = 50;
 
-void report(clone::CopyReport const& report, std::string const& from) {
+void report(tree::CopyReport const& report, std::string const& from) {
   if (report.flags_lost_count == 0) return;
   std::string paths;
-  for (auto const& path : report.flags_lost) paths += (paths.empty() ? "" : ", ") + shown(path);
+  for (auto const& path : report.flags_lost)
+    paths += (paths.empty() ? "" : ", ") + sys::excerpt(path);
   sys::log_warning("the copy of " + from + " lacks the flags immutable or append-only of " +
-                   counted(report.flags_lost_count, "file") + ": " + paths);
+                   sys::counted(report.flags_lost_count, "file") + ": " + paths);
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpo
   bool is_idle = must_be_idle(origin) && idle(record, live, purpose);
   if (backend_.layered() && is_idle) return sealed(record);
   Stack below = origin.clone ? origin.clone->stack : record.stack;
-  Pinned frozen = stacked(captured(origin, clone::Form::sealed), below);
+  Pinned frozen = stacked(captured(origin, backend::Form::sealed), below);
   sys::sync_filesystem(pool_.root());
   return frozen;
 }
@@ -45,7 +47,7 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
   bool sealed_already = !origin.clone && origin.volume->record.kind == Kind::snapshot;
   if (!backend_.layered() && !sealed_already) {
     if (must_be_idle(origin)) idle(origin.volume->record, live, purpose);
-    Pinned made = captured(origin, clone::Form::writable);
+    Pinned made = captured(origin, backend::Form::writable);
     sys::sync_filesystem(pool_.root());
     return {made.stack.front(), {}, std::move(made.pin)};
   }
@@ -70,9 +72,9 @@ bool Freezer::must_be_idle(Origin const& origin) const {
 
 bool Freezer::idle(Record const& record, bool live, std::string const& purpose) {
   Mounts::Usage usage = mounts_.usage(record);
-  if (usage.use == clone::Use::free) return true;
+  if (usage.use == backend::Use::free) return true;
   if (live) return false;
-  if (usage.use == clone::Use::unknown) {
+  if (usage.use == backend::Use::unknown) {
     throw Refusal(
         described(record) + " " + usage.sentence + ": " + usage.remedy +
         ", then add -o live=true; without it only the machine's next boot is proof enough");
@@ -133,7 +135,7 @@ void Freezer::sync_empty_layer(std::string const& layer) const {
   sys::sync_dir(pool_.layers());
 }
 
-Pinned Freezer::captured(Origin const& origin, clone::Form form) {
+Pinned Freezer::captured(Origin const& origin, backend::Form form) {
   Record const& record = origin.volume->record;
   return new_layer([&](fs::path const& tree) {
     if (origin.clone && origin.clone->in_memory && !backend_.layered()) {
@@ -142,7 +144,7 @@ Pinned Freezer::captured(Origin const& origin, clone::Form form) {
     fs::path from = origin.clone ? mounts_.tree_of(*origin.clone) : pool_.layer(record.upper);
     try {
       report(backend_.capture(from, tree, form), described(record));
-    } catch (clone::Unfit const& error) {
+    } catch (backend::CannotCapture const& error) {
       throw Refusal(described(record) + " cannot be frozen: " + error.what());
     }
   });
@@ -163,7 +165,7 @@ Pinned Freezer::flattened(Stack const& stack) {
   try {
     backend_.view(stack, view);
     Pinned flat =
-        new_layer([&](fs::path const& tree) { copy_shown(view, tree, clone::Form::sealed); });
+        new_layer([&](fs::path const& tree) { copy_shown(view, tree, backend::Form::sealed); });
     clear_mount_point(view);
     return flat;
   } catch (...) {
@@ -172,11 +174,11 @@ Pinned Freezer::flattened(Stack const& stack) {
   }
 }
 
-void Freezer::copy_shown(fs::path const& mounted, fs::path const& tree, clone::Form form) {
+void Freezer::copy_shown(fs::path const& mounted, fs::path const& tree, backend::Form form) {
   backend_.make_tree(tree, {});
-  report(backend_.copy(mounted, tree / "fs", backend_.layered()),
+  report(backend_.copy(mounted, Pool::content(tree), backend_.layered()),
          "what is mounted on " + mounted.string());
-  if (form == clone::Form::sealed) backend_.seal(tree);
+  if (form == backend::Form::sealed) backend_.seal(tree);
 }
 
 // Not before the layer is durably sealed: without its work directory no volume can be mounted.

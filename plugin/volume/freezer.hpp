@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/backend.hpp"
+#include "backend/backend.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/mounts.hpp"
 #include "volume/trash.hpp"
@@ -25,11 +25,11 @@ struct Pinned {
 };
 
 // Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks;
-// throws Refusal, sys::Error, or clone::Cancelled; then nothing has changed that anyone can see.
+// throws Refusal, sys::Error, or tree::Cancelled; then nothing has changed that anyone can see.
 // The caller holds the origin's turn.
 class Freezer {
  public:
-  Freezer(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+  Freezer(Pool const& pool, MountPoints const& points, backend::Backend& backend,
           Catalogue& catalogue, Mounts& mounts, Trash& trash)
       : pool_(pool),
         points_(points),
@@ -59,15 +59,15 @@ class Freezer {
   Pinned sealed(Record record);
   Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
   void sync_empty_layer(std::string const& layer) const;
-  Pinned captured(Origin const& origin, clone::Form form);
+  Pinned captured(Origin const& origin, backend::Form form);
   Pinned stacked(Pinned top, Stack const& below);
   Pinned flattened(Stack const& stack);
-  void copy_shown(fs::path const& mounted, fs::path const& tree, clone::Form form);
+  void copy_shown(fs::path const& mounted, fs::path const& tree, backend::Form form);
   void drop_work(std::string const& sealed_layer);
 
   Pool const& pool_;
   MountPoints const& points_;
-  clone::Backend& backend_;
+  backend::Backend& backend_;
   Catalogue& catalogue_;
   Mounts& mounts_;
   Trash& trash_;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/mount_points.hpp"
 
-#include "clone/tree.hpp"
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
+#include "tree/remove_tree.hpp"
 
 #include <stdexcept>
 #include <utility>
@@ -48,7 +48,7 @@ MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   // What a process that died was trying out.
   clear_mount_point(trial());
   unmount_below(probes(), 2);
-  clone::remove_tree(probes(), [] {});
+  tree::remove_tree(probes(), [] {});
   for (auto const& path : {clones(), memory(), volumes(), views(), trial(), probes()}) {
     sys::ensure_dir(path);
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/mounts.hpp"
 
-#include "clone/memory.hpp"
+#include "backend/memory.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
+#include "sys/text.hpp"
 
 #include <thread>
 
@@ -27,10 +28,6 @@ void try_to_clear(MountPoints const& points, std::string const& clone_id) {
 }
 
 }  // namespace
-
-std::string counted(std::size_t number, std::string const& what) {
-  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
 
 std::string Mounts::turn_of(std::string const& name, std::string const& mount_id) const {
   VolumePtr volume = catalogue_.find(name);
@@ -122,10 +119,10 @@ void Mounts::make_clone(Record const& record, CloneRecord& clone) {
   fs::path target = points_.clone(clone.id);
   bool made = spares_.use(clone);
   if (!made) sys::make_dir(pool_.clone(clone.id));
-  sys::write_file(record_of(clone), encode(clone), sys::Durability::process);
+  sys::write_file(pool_.clone_record(clone.id), encode(clone), sys::Durability::process);
   if (clone.in_memory) {
     sys::ensure_dir(points_.memory(clone.id));
-    clone::make_memory_tree(pool_, points_.memory(clone.id), clone.stack, record.memory);
+    backend::make_memory_tree(pool_, points_.memory(clone.id), clone.stack, record.memory);
   } else if (!made) {
     backend_.make_tree(pool_.clone(clone.id), clone.stack);
   }
@@ -140,9 +137,9 @@ void Mounts::mount_tree(Record const& record, CloneRecord const& clone, fs::path
   std::string source = record.name + "@" + clone.mount_id.substr(0, kShortId);
   fs::path tree = tree_of(clone);
   if (clone.in_memory) {
-    return clone::mount_memory_tree(pool_, tree, clone.stack, source, target);
+    return backend::mount_memory_tree(pool_, tree, clone.stack, source, target);
   }
-  auto access = record.read_only ? clone::Access::read_only : clone::Access::throwaway;
+  auto access = record.read_only ? backend::Access::read_only : backend::Access::throwaway;
   backend_.mount(tree, clone.stack, access, source, target);
 }
 
@@ -157,7 +154,7 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   if (!mounted) {
     // Also with a count of zero: a mapped file, or an Unmount that the engine sent for a container
     // it had lost sight of, can outlive the count, and two overlays must not share an upper.
-    if (backend_.probing()) {
+    if (backend_.can_probe()) {
       make_idle(record, "start this one again");
     } else {
       clear_mount_point(target);
@@ -168,7 +165,7 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   }
   try {
     if (!mounted) {
-      backend_.mount(pool_.layer(record.upper), record.stack, clone::Access::persistent,
+      backend_.mount(pool_.layer(record.upper), record.stack, backend::Access::persistent,
                      record.name, target);
     }
     ++counts[mount_id];
@@ -247,8 +244,8 @@ void Mounts::discard(CloneRecord const& clone, bool acknowledged, Ended const& e
   fs::path tree = pool_.clone(clone.id);
   fs::path trashed = pool_.trash() / ("clone-" + clone.id);
   bool made = sys::exists(tree);
-  bool provable = backend_.probing() && !clone.in_memory;
-  if (made && !acknowledged && !provable) backend_.hold(tree);
+  bool provable = backend_.can_probe() && !clone.in_memory;
+  if (made && !acknowledged && !provable) backend_.hold_until_boot(tree);
   if (made) sys::rename_new(tree, trashed);
   Catalogue::Pin pin(catalogue_, clone.stack);  // the mount still uses it
   catalogue_.end_clone(clone);
@@ -262,18 +259,18 @@ Mounts::Usage Mounts::usage(Record const& record) {
   MountCounts counts = catalogue_.counts(record.name);
   std::string list = "docker ps --filter volume=" + record.name + " shows";
   if (!counts.empty() && sys::is_mounted(target)) {
-    return {clone::Use::used, "is in use by " + counted(counts.size(), "mount"),
+    return {backend::Use::used, "is in use by " + sys::counted(counts.size(), "mount"),
             "stop the containers that use it (" + list + " them)", "them"};
   }
   clear_mount_point(target);
   lose_sight_of_users(record);
-  clone::Use use = settled_use(pool_.layer(record.upper));
-  if (use == clone::Use::free) {
+  backend::Use use = settled_use(pool_.layer(record.upper));
+  if (use == backend::Use::free) {
     clear_counts(record.name);
     return {};
   }
   return {use,
-          std::string(use == clone::Use::used ? "is still" : "may still be") +
+          std::string(use == backend::Use::used ? "is still" : "may still be") +
               " in use by a container that the plugin knows nothing of, most likely one started "
               "before the plugin was restarted",
           "stop that container (" + list + " it)", "it"};
@@ -281,7 +278,7 @@ Mounts::Usage Mounts::usage(Record const& record) {
 
 void Mounts::make_idle(Record const& record, std::string const& purpose) {
   Usage found = usage(record);
-  if (found.use != clone::Use::free) {
+  if (found.use != backend::Use::free) {
     throw Refusal(described(record) + " " + found.sentence + ": " + found.remedy + ", then " +
                   purpose);
   }
@@ -290,19 +287,19 @@ void Mounts::make_idle(Record const& record, std::string const& purpose) {
 // Counts of a volume that is not mounted here: containers that have outlived our mounts may go on.
 // Where that cannot be found out, it is held against the volume until the next boot.
 void Mounts::lose_sight_of_users(Record const& record) {
-  if (backend_.probing() || catalogue_.counts(record.name).empty()) return;
-  backend_.hold(pool_.layer(record.upper));
+  if (backend_.can_probe() || catalogue_.counts(record.name).empty()) return;
+  backend_.hold_until_boot(pool_.layer(record.upper));
   clear_counts(record.name);
 }
 
 // For an Unmount that may be for a Mount that was lost. Where use cannot be found out the next boot
 // alone is proof then. False if that cannot be written down.
 bool Mounts::hold_volume(std::string const& name) {
-  if (backend_.probing()) return true;
+  if (backend_.can_probe()) return true;
   try {
     VolumePtr volume = catalogue_.find(name);
     if (!volume || !volume->unreadable.empty()) return false;
-    backend_.hold(pool_.layer(volume->record.upper));
+    backend_.hold_until_boot(pool_.layer(volume->record.upper));
     return true;
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());
@@ -315,24 +312,20 @@ void Mounts::clear_counts(std::string const& name) {
   catalogue_.set_counts(name, {});
 }
 
-clone::Use Mounts::settled_use(fs::path const& tree) const {
+backend::Use Mounts::settled_use(fs::path const& tree) const {
   auto end = std::chrono::steady_clock::now() + settle_;
   for (;;) {
-    clone::Use use = backend_.use_of(tree);
-    if (use != clone::Use::used || std::chrono::steady_clock::now() >= end) return use;
+    backend::Use use = backend_.use_of(tree);
+    if (use != backend::Use::used || std::chrono::steady_clock::now() >= end) return use;
     std::this_thread::sleep_for(kLookAgain);
   }
-}
-
-fs::path Mounts::record_of(CloneRecord const& clone) const {
-  return pool_.clone(clone.id) / "clone.json";
 }
 
 // Of a record that is there only the count changes, which is a single digit nearly always.
 void Mounts::save(CloneRecord const& clone) {
   std::string text = encode(clone);
-  if (clone.count < 10 && sys::overwrite_file(record_of(clone), text)) return;
-  sys::write_file(record_of(clone), text, sys::Durability::process);
+  if (clone.count < 10 && sys::overwrite_file(pool_.clone_record(clone.id), text)) return;
+  sys::write_file(pool_.clone_record(clone.id), text, sys::Durability::process);
 }
 
 void Mounts::save(std::string const& name, MountCounts const& counts) {

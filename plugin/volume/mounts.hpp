@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/backend.hpp"
+#include "backend/backend.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/mount_points.hpp"
 #include "volume/spares.hpp"
@@ -33,8 +33,9 @@ class Mounts {
  public:
   // A tree may stay in use for a moment after its last container has ended, while the kernel takes
   // the container's mounts down: `settle` is how long to wait for that.
-  Mounts(Pool const& pool, MountPoints const& points, clone::Backend& backend, Catalogue& catalogue,
-         Trash& trash, std::chrono::milliseconds settle = std::chrono::seconds(3))
+  Mounts(Pool const& pool, MountPoints const& points, backend::Backend& backend,
+         Catalogue& catalogue, Trash& trash,
+         std::chrono::milliseconds settle = std::chrono::seconds(3))
       : pool_(pool),
         points_(points),
         backend_(backend),
@@ -67,7 +68,7 @@ class Mounts {
   // Whether a container may use the volume, and why, as the rest of a sentence that begins with its
   // name. A volume that is not `used` is not mounted.
   struct Usage {
-    clone::Use use = clone::Use::free;
+    backend::Use use = backend::Use::free;
     std::string sentence;  // "is in use by 2 mounts"
     std::string remedy;    // "stop the containers that use it (…)"
     std::string users;     // what the remedy stops: "them" or "it"
@@ -94,8 +95,7 @@ class Mounts {
   void lose_sight_of_users(Record const& record);
   bool hold_volume(std::string const& name);
   void clear_counts(std::string const& name);
-  clone::Use settled_use(fs::path const& tree) const;
-  fs::path record_of(CloneRecord const& clone) const;
+  backend::Use settled_use(fs::path const& tree) const;
   void save(CloneRecord const& clone);
   void save(std::string const& name, MountCounts const& counts);
   template <class... What>
@@ -103,14 +103,11 @@ class Mounts {
 
   Pool const& pool_;
   MountPoints const& points_;
-  clone::Backend& backend_;
+  backend::Backend& backend_;
   Catalogue& catalogue_;
   Trash& trash_;
   std::chrono::milliseconds settle_;
   Spares spares_;
 };
-
-// "1 mount", "2 mounts".
-std::string counted(std::size_t number, std::string const& what);
 
 }  // namespace snapclone::volume

@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t kLongestName = 200;     // NAME_MAX is 255, and temporary files need a prefix
 constexpr std::size_t kLongestMountId = 128;  // twice Docker's
 constexpr std::size_t kLongestTarget = 4095;  // PATH_MAX less its NUL
-constexpr std::size_t kLongestShown = 80;
 constexpr std::uint64_t kSmallestSize = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kLargestSize = std::uint64_t{1} << 40U;
 
@@ -64,7 +63,7 @@ std::string slashed(std::string path) {
   return path;
 }
 
-std::string quoted(std::string_view text) { return "\"" + shown(text) + "\""; }
+std::string quoted(std::string_view text) { return "\"" + sys::excerpt(text) + "\""; }
 
 bool is_name(std::string_view name) {
   return name.size() >= 2 && name.size() <= kLongestName && is_alphanumeric(name.front()) &&
@@ -86,7 +85,7 @@ Source parse_source(std::string const& option, std::string const& value) {
   std::string mount = value.substr(at + 1);
   if (!std::all_of(mount.begin(), mount.end(), is_name_character) ||
       mount.size() > kLongestMountId) {
-    throw Refusal("option " + option + "=" + shown(value) +
+    throw Refusal("option " + option + "=" + sys::excerpt(value) +
                   " is not allowed: what follows the \"@\" is the beginning of a mount ID, made of "
                   "letters and digits");
   }
@@ -96,7 +95,7 @@ Source parse_source(std::string const& option, std::string const& value) {
 bool parse_choice(std::string const& option, std::string const& value, std::string const& yes,
                   std::string const& no) {
   if (value == yes || value == no) return value == yes;
-  throw Refusal("option " + option + "=" + shown(value) + " is not known: it is \"" + yes +
+  throw Refusal("option " + option + "=" + sys::excerpt(value) + " is not known: it is \"" + yes +
                 "\" or \"" + no + "\"");
 }
 
@@ -130,11 +129,6 @@ void check_combination(RawOptions const& raw, Options const& options) {
 
 }  // namespace
 
-std::string shown(std::string_view text) {
-  std::string out = sys::printable(text.substr(0, kLongestShown));
-  return text.size() > kLongestShown ? out + "..." : out;
-}
-
 void check_name(std::string_view name) {
   if (is_name(name)) return;
   throw Refusal("volume name " + quoted(name) +
@@ -163,7 +157,7 @@ std::uint64_t parse_size(std::string_view text) {
     if (good) bytes <<= 10 * (power + 1);
   }
   if (good && bytes >= kSmallestSize && bytes <= kLargestSize) return bytes;
-  throw Refusal("size=" + shown(text) +
+  throw Refusal("size=" + sys::excerpt(text) +
                 " is not allowed: it is a whole number of bytes, or with k, m or g (or capitals) "
                 "behind it, from 1m to 1024g, like 512m");
 }

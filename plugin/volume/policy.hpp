@@ -67,7 +67,4 @@ Verdict judge_target(std::optional<std::string> const& target);
 // Throws Refusal unless the target is allowed. `what` begins the sentence: snapshot "seed".
 void check_target(std::string const& what, std::optional<std::string> const& target);
 
-// The text as sys::printable() has it, but no longer than a sentence about what a user typed bears.
-std::string shown(std::string_view text);
-
 }  // namespace snapclone::volume

@@ -2,6 +2,7 @@
 #include "volume/record.hpp"
 
 #include "sys/host.hpp"
+#include "sys/text.hpp"
 
 #include <boost/json.hpp>
 
@@ -65,7 +66,8 @@ unsigned count_of(json::value const& value, std::string const& member) {
 std::string checked_layer(std::string id) {
   bool good = !id.empty() && id.size() <= kLongestId;
   for (char c : id) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'));
-  if (!good) throw std::runtime_error("it names a layer that cannot be: \"" + shown(id) + "\"");
+  if (!good)
+    throw std::runtime_error("it names a layer that cannot be: \"" + sys::excerpt(id) + "\"");
   return id;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/pool.hpp"
+#include "pool/pool.hpp"
 #include "volume/policy.hpp"
 
 #include <map>
@@ -15,7 +15,7 @@
 // know are ignored, so that an older version reads what a newer minor one wrote.
 namespace snapclone::volume {
 
-using clone::Stack;
+using pool::Stack;
 
 enum class Kind { volume, snapshot };
 std::string_view name_of(Kind kind);

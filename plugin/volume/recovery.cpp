@@ -4,6 +4,7 @@
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
+#include "sys/text.hpp"
 
 #include <set>
 
@@ -37,7 +38,7 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
                                      Catalogue& catalogue, Mounts& mounts, Trash& trash) {
   std::set<std::string> kept;
   for (auto const& id : sys::list_dir(pool.clones())) {
-    fs::path record = pool.clone(id) / "clone.json";
+    fs::path record = pool.clone_record(id);
     if (!sys::exists(record)) {  // it had not got as far as a mount
       trash.drop(pool.clone(id), TrashKind::other);
       continue;
@@ -123,14 +124,14 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
   catalogue.load();
   for (auto const& volume : catalogue.all()) {
     if (!volume->unreadable.empty()) continue;  // what is damaged is left as it is
-    drop_unfinished(pool.volume(volume->record.name) / "volume.json", trash);
+    drop_unfinished(pool.record(volume->record.name), trash);
   }
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
   recover_counts(pool, catalogue, trash);
   drop_work_of_sealed_layers(pool, catalogue, trash);
   clear_mount_points(points, catalogue, kept);
   sys::log_info("found " + std::to_string(catalogue.all().size()) + " volumes and snapshots" +
-                ", " + counted(kept.size(), "live clone"));
+                ", " + sys::counted(kept.size(), "live clone"));
 }
 
 }  // namespace snapclone::volume

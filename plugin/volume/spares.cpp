@@ -10,7 +10,7 @@ bool Spares::keep(CloneRecord const& clone) {
   std::lock_guard lock(mutex_);
   if (kept_.count(clone.volume) != 0) return false;
   try {
-    sys::remove_file(pool_.clone(clone.id) / "clone.json");
+    sys::remove_file(pool_.clone_record(clone.id));
     sys::rename_new(pool_.clone(clone.id), pool_.staging() / clone.id);
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());

@@ -37,7 +37,7 @@ std::chrono::milliseconds retry_pause(std::size_t waiting) {
   return std::max<std::chrono::milliseconds>(kRetry, kRetryPerItem * waiting);
 }
 
-Trash::Trash(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+Trash::Trash(Pool const& pool, MountPoints const& points, backend::Backend& backend,
              Catalogue& catalogue)
     : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue) {}
 
@@ -112,14 +112,15 @@ Trash::Item Trash::item(fs::path const& entry) {
   if (item.kind != TrashKind::clone) return item;
   try {
     // Without a record the clone was never mounted and needs nothing.
-    if (sys::exists(entry / "clone.json")) {
-      item.clone = decode_clone(sys::read_file(entry / "clone.json"));
+    fs::path record = Pool::clone_record_in(entry);
+    if (sys::exists(record)) {
+      item.clone = decode_clone(sys::read_file(record));
       item.pin = {catalogue_, item.clone.stack};
     }
   } catch (std::exception const& error) {
     catalogue_.never_sweep();
-    sys::log_error("no layer will be deleted, because " + entry.string() +
-                   "/clone.json cannot be read: " + error.what());
+    sys::log_error("no layer will be deleted, because " + Pool::clone_record_in(entry).string() +
+                   " cannot be read: " + error.what());
   }
   return item;
 }
@@ -202,10 +203,10 @@ bool Trash::remove(Item& item) {
       clear_clone(points_, name.substr(name.find('-') + 1));
     }
     bool could_be_used = item.kind == TrashKind::clone || item.kind == TrashKind::layer;
-    clone::Use use = could_be_used ? backend_.use_of(item.path) : clone::Use::free;
-    if (use != clone::Use::free) {
+    backend::Use use = could_be_used ? backend_.use_of(item.path) : backend::Use::free;
+    if (use != backend::Use::free) {
       if (!std::exchange(item.complained, true)) {
-        sys::log_info(name + (use == clone::Use::used
+        sys::log_info(name + (use == backend::Use::used
                                   ? " is still in use by a container and is kept until it ends"
                                   : " may be in use by a container that started before the plugin "
                                     "did, and is kept until the machine's next boot"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/backend.hpp"
+#include "backend/backend.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/mount_points.hpp"
 
@@ -31,7 +31,8 @@ std::chrono::milliseconds retry_pause(std::size_t waiting);
 // a mount. Safe from every thread.
 class Trash {
  public:
-  Trash(Pool const& pool, MountPoints const& points, clone::Backend& backend, Catalogue& catalogue);
+  Trash(Pool const& pool, MountPoints const& points, backend::Backend& backend,
+        Catalogue& catalogue);
   Trash(Trash const&) = delete;
   Trash& operator=(Trash const&) = delete;
   ~Trash();  // ends the thread; what is left is deleted after the next start
@@ -85,7 +86,7 @@ class Trash {
 
   Pool const& pool_;
   MountPoints const& points_;
-  clone::Backend& backend_;
+  backend::Backend& backend_;
   Catalogue& catalogue_;
 
   bool cannot_sweep_ = false;  // the thread's own: that has been logged once

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/usage.hpp"
 
-#include "clone/measure.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "tree/disk_usage.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -122,8 +122,8 @@ std::uint64_t UsageSampler::size_of_layer(std::string const& id, bool sealed) {
 }
 
 std::uint64_t UsageSampler::size_of(fs::path const& tree) {
-  if (!sys::exists(tree / "fs")) return 0;  // removed meanwhile, or not yet made
-  return clone::measure_tree(tree / "fs", [this] {
+  if (!sys::exists(Pool::content(tree))) return 0;  // removed meanwhile, or not yet made
+  return tree::disk_usage(Pool::content(tree), [this] {
     std::lock_guard lock(mutex_);
     if (stopping_) throw Stopped{};
   });

@@ -14,7 +14,7 @@
 
 namespace snapclone::volume {
 
-// Disk use, in bytes that nothing else shares (clone/measure.hpp).
+// Disk use, in bytes that nothing else shares (tree/disk_usage.hpp).
 struct DiskUse {
   std::uint64_t own = 0;     // what goes when the volume is removed
   std::uint64_t clones = 0;  // (snapshots) what its live clones have written
@@ -26,7 +26,7 @@ struct DiskUse {
 // measured just now keeps its last figures. Safe from every thread.
 class UsageSampler {
  public:
-  UsageSampler(Pool const& pool, clone::Backend const& backend, Catalogue const& catalogue,
+  UsageSampler(Pool const& pool, backend::Backend const& backend, Catalogue const& catalogue,
                Mounts const& mounts)
       : pool_(pool), backend_(backend), catalogue_(catalogue), mounts_(mounts) {}
   UsageSampler(UsageSampler const&) = delete;
@@ -49,7 +49,7 @@ class UsageSampler {
   std::uint64_t size_of_layer(std::string const& id, bool sealed);
 
   Pool const& pool_;
-  clone::Backend const& backend_;
+  backend::Backend const& backend_;
   Catalogue const& catalogue_;
   Mounts const& mounts_;
 

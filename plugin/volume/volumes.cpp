@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/volumes.hpp"
 
-#include "clone/memory.hpp"
+#include "backend/memory.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "sys/text.hpp"
 
 #include <algorithm>
 
@@ -156,7 +157,7 @@ std::vector<CloneRecord> Volumes::live_clones(std::string const& snapshot,
 
 void Volumes::check_memory(Stack const& stack) const {
   try {
-    clone::prove_memory(pool_, points_.probes(), stack);
+    backend::self_test_memory(pool_, points_.probes(), stack);
   } catch (std::exception const& error) {
     throw Refusal(std::string("medium=memory does not work on this pool: ") + error.what());
   }
@@ -180,13 +181,13 @@ void Volumes::remove(std::string const& name) {
   if (volume->record.kind == Kind::volume) {
     // Where use cannot be found out the volume goes, and its tree stays until the next boot.
     Mounts::Usage usage = mounts_.usage(volume->record);
-    if (usage.use == clone::Use::used) {
+    if (usage.use == backend::Use::used) {
       throw Refusal(described(volume->record) + " " + usage.sentence + ": " + usage.remedy +
                     ", then remove it");
     }
   }
   if (std::size_t live = catalogue_.begin_removal(name)) {
-    throw Refusal(described(volume->record) + " has " + counted(live, "live clone") +
+    throw Refusal(described(volume->record) + " has " + sys::counted(live, "live clone") +
                   ": stop the containers that use it first");
   }
   fs::path trashed;

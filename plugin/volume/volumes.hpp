@@ -13,7 +13,7 @@ namespace snapclone::volume {
 // turns_of_create() and turns_of_remove() name.
 class Volumes {
  public:
-  Volumes(Pool const& pool, MountPoints const& points, clone::Backend& backend,
+  Volumes(Pool const& pool, MountPoints const& points, backend::Backend& backend,
           Catalogue& catalogue, Mounts& mounts, Trash& trash)
       : pool_(pool),
         points_(points),

@@ -212,7 +212,7 @@ PROMISE(on_a_read_only_disk_nothing_changes_and_what_ended_meanwhile_goes_afterw
   make_read_only(world.disk.path, false);
   world.restart();
   // Where nobody can be asked, a clone whose end could not be written down is kept until a boot.
-  BOOST_TEST(world.trash() == (world.process->backend.probing() ? 0U : 1U));
+  BOOST_TEST(world.trash() == (world.process->backend.can_probe() ? 0U : 1U));
   world.boot();
   check_all_is_there(world);
 }

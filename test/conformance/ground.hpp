@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/choose.hpp"
+#include "backend/select.hpp"
 #include "unit/manifest.hpp"
 #include "unit/media.hpp"
 #include "unit/plant.hpp"

@@ -9,7 +9,7 @@
 namespace snapclone::test {
 namespace {
 
-using clone::Stack;
+using pool::Stack;
 using namespace std::string_literals;
 
 // Opens a new directory so deep in the tree that no path leads there at once.

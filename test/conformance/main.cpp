@@ -61,8 +61,8 @@ fs::path directory_on(Ground const& ground) {
 }
 
 BackendMaker chosen(std::string const& forced) {
-  return [forced](clone::Pool& pool, volume::MountPoints const& points) {
-    return clone::choose_backend(pool, points.probes(), points.trial(), forced).backend;
+  return [forced](pool::Pool& pool, volume::MountPoints const& points) {
+    return backend::select_backend(pool, points.probes(), points.trial(), forced).backend;
   };
 }
 

@@ -11,7 +11,7 @@ PROMISE(the_backend_is_the_best_that_works_here_or_the_one_that_was_asked_for) {
 }
 
 PROMISE(a_trial_leaves_nothing) {
-  world.process->backend.prove(world.process->points.trial());
+  world.process->backend.self_test(world.process->points.trial());
   world.check_all_is_gone();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/copy_tree.hpp"
 #include "conformance/ground.hpp"
+#include "tree/copy_tree.hpp"
 
 #include <random>
 
@@ -257,7 +257,7 @@ class History {
 
   fs::path model_of(fs::path const& model, std::string const& name) {
     fs::create_directory(models_ / name);
-    clone::copy_tree(model, models_ / name);
+    tree::copy_tree(model, models_ / name);
     return models_ / name;
   }
 

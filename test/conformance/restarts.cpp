@@ -78,7 +78,7 @@ PROMISE(a_clone_that_may_have_outlived_the_plugin_is_not_deleted) {
   check_unharmed(container);
   container.end();
   // Overlays are asked, and answer when nobody is left; for others a boot is the proof.
-  if (world.process->backend.probing()) {
+  if (world.process->backend.can_probe()) {
     world.restart_without_mounts();
   } else {
     BOOST_TEST(world.trash() == 1U);
@@ -94,7 +94,7 @@ PROMISE(a_volume_that_may_have_outlived_the_plugin_is_neither_sealed_nor_deleted
   Survivor container(volume, world.disk.path / "container");
   world.restart_without_mounts();
   check_not_taken_for_idle(world);
-  if (world.process->backend.probing()) {
+  if (world.process->backend.can_probe()) {
     BOOST_TEST(contains(refusal([&] { world.mount("db", "new"); }), "is still in use"));
     BOOST_TEST(contains(refusal([&] { world.remove("db"); }), "is still in use"));
   } else {
@@ -135,7 +135,7 @@ PROMISE(after_an_unmount_for_a_lost_mount_a_volume_is_not_taken_for_idle) {
   world.process->catalogue.doubt_adopted();
   world.unmount("db", "id");
   check_not_taken_for_idle(world);
-  if (!world.process->backend.probing()) {
+  if (!world.process->backend.can_probe()) {
     BOOST_CHECK_NO_THROW(world.remove("db"));
     BOOST_TEST(world.trash() == 1U);
   }
@@ -176,14 +176,14 @@ PROMISE(a_pool_stays_with_the_backend_that_made_what_is_in_it) {
   world.create("db");
   world.process.reset();
   std::string other = world.ground.backend == "copy" ? "overlay" : "copy";
-  clone::Pool pool(world.pool());
+  pool::Pool pool(world.pool());
   volume::MountPoints points(world.disk.path / "mnt");
-  BOOST_CHECK_EXCEPTION(clone::choose_backend(pool, points.probes(), points.trial(), other),
+  BOOST_CHECK_EXCEPTION(backend::select_backend(pool, points.probes(), points.trial(), other),
                         std::runtime_error, [&](auto const& error) {
                           return contains(error.what(),
                                           "was made by the backend " + world.ground.backend);
                         });
-  auto choice = clone::choose_backend(pool, points.probes(), points.trial(), "");
+  auto choice = backend::select_backend(pool, points.probes(), points.trial(), "");
   BOOST_TEST(choice.backend->name() == world.ground.backend);
 }
 

@@ -20,22 +20,22 @@ PROMISE(use_of_a_tree_is_proven_or_said_to_be_unknown) {
   world.create_with("db", "file", "x");
   auto& backend = world.process->backend;
   fs::path tree = world.process->pool.layer(world.process->catalogue.find("db")->record.upper);
-  BOOST_TEST((backend.use_of(tree) == clone::Use::free));
+  BOOST_TEST((backend.use_of(tree) == backend::Use::free));
   fs::path mounted = world.mount("db", "id");
-  if (backend.probing()) {
-    BOOST_TEST((backend.use_of(tree) == clone::Use::used));
+  if (backend.can_probe()) {
+    BOOST_TEST((backend.use_of(tree) == backend::Use::used));
     // Held by nothing but an open directory, as in a mount namespace we cannot see into.
     sys::Fd container = sys::open_dir(mounted);
     world.unmount("db", "id");
-    BOOST_TEST((backend.use_of(tree) == clone::Use::used));
+    BOOST_TEST((backend.use_of(tree) == backend::Use::used));
     container = sys::Fd();
-    BOOST_TEST((backend.use_of(tree) == clone::Use::free));
+    BOOST_TEST((backend.use_of(tree) == backend::Use::free));
   } else {
-    backend.hold(tree);
-    BOOST_TEST((backend.use_of(tree) == clone::Use::unknown));
+    backend.hold_until_boot(tree);
+    BOOST_TEST((backend.use_of(tree) == backend::Use::unknown));
     world.unmount("db", "id");
     world.boot();
-    BOOST_TEST((world.process->backend.use_of(tree) == clone::Use::free));
+    BOOST_TEST((world.process->backend.use_of(tree) == backend::Use::free));
   }
   world.check_all_is_gone();
 }
@@ -112,9 +112,9 @@ PROMISE_WHERE(a_copy_can_be_ended_and_leaves_nothing, ground.backend == "copy") 
   world.unmount("db", "writer");
   world.snapshot("db", "seed");
   world.process->backend.cancel();
-  BOOST_CHECK_THROW(world.mount("seed", "id"), clone::Cancelled);
-  BOOST_CHECK_THROW(world.snapshot("db", "later"), clone::Cancelled);
-  BOOST_CHECK_THROW(world.create("dev", {{"clone-of", "seed"}}), clone::Cancelled);
+  BOOST_CHECK_THROW(world.mount("seed", "id"), tree::Cancelled);
+  BOOST_CHECK_THROW(world.snapshot("db", "later"), tree::Cancelled);
+  BOOST_CHECK_THROW(world.create("dev", {{"clone-of", "seed"}}), tree::Cancelled);
   BOOST_TEST(world.live_clones("seed") == 0U);
   BOOST_TEST(!world.process->catalogue.find("later"));
   world.restart();

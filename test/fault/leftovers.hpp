@@ -11,7 +11,7 @@ namespace snapclone::test {
 namespace fs = boost::filesystem;
 
 // What is on disk and mounted beyond what the records there ask for, or is missing: a line each.
-// `held`: trees that a boot must free may be there (clone/backend.hpp).
+// `held`: trees that a boot must free may be there (backend/backend.hpp).
 std::string leftovers(fs::path const& pool, fs::path const& mounts, bool held);
 
 // The number of layers of each volume and snapshot, and under "" that of the pool.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/pool_format.hpp"
 #include "fuzz/input.hpp"
+#include "pool/format.hpp"
 
 namespace snapclone::fuzz {
 namespace {
 
-using clone::PoolFormat;
+using pool::PoolFormat;
 
 void check(PoolFormat const& format) {
-  require(clone::parse_format(clone::print_format(format)) == format,
+  require(pool::parse_format(pool::print_format(format)) == format,
           "a format reads as it was written");
 }
 
@@ -26,7 +26,7 @@ void formats(std::string_view input) {
   check(some_format(input));
   PoolFormat format;
   try {
-    format = clone::parse_format(std::string(input));
+    format = pool::parse_format(std::string(input));
   } catch (std::runtime_error const& error) {
     require(std::string_view(error.what()).size() < 1000, "a sentence is not endless");
     return;

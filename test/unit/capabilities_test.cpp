@@ -57,9 +57,9 @@ struct Privileged : World {
     try {
       in_a_thread([&] {
         sys::keep_capabilities(capabilities);
-        clone::remove_tree(tree, [] {});
-        process->backend.prove(process->points.trial());
-        clone::copy_tree(original, copy);
+        tree::remove_tree(tree, [] {});
+        process->backend.self_test(process->points.trial());
+        tree::copy_tree(original, copy);
       });
     } catch (std::exception const& error) {
       failure = error.what();

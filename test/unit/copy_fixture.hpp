@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/copy_tree.hpp"
 #include "manifest.hpp"
 #include "media.hpp"
+#include "tree/copy_tree.hpp"
 #include "world.hpp"
 
 #include <string>
@@ -24,10 +24,10 @@ struct Copying {
   }
 
   // Copies the tree to a new directory.
-  clone::CopyReport copy(clone::CopyOptions const& options = {}) {
+  tree::CopyReport copy(tree::CopyOptions const& options = {}) {
     to = media.path / ("to" + std::to_string(++copies));
     fs::create_directory(to);
-    return clone::copy_tree(from, to, options);
+    return tree::copy_tree(from, to, options);
   }
 
   // Secrets beside the tree; every file in the tree itself holds "inside" then.

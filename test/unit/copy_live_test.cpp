@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(the_first_error_ends_the_copy_and_names_the_file) {
   }
   fs::create_directory(tiny.path / "to");
   try {
-    clone::copy_tree(from, tiny.path / "to");
+    tree::copy_tree(from, tiny.path / "to");
     BOOST_ERROR("the copy did not fail");
   } catch (sys::Error const& error) {
     BOOST_TEST(error.code() == ENOSPC);
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_copy_ends_when_it_is_cancelled) {
   }
   std::atomic<int> asked{0};
   BOOST_CHECK_THROW(copy({.threads = 2, .cancelled = [&] { return ++asked > 100; }}),
-                    clone::Cancelled);
+                    tree::Cancelled);
   BOOST_TEST(World::entries(to) < 200U);
 }
 
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(the_copy_of_one_large_file_can_be_cancelled_as_well) {
   World::write(from / "large", std::string(100U << 20U, 'x'));
   std::atomic<int> asked{0};
   BOOST_CHECK_THROW(copy({.threads = 1, .cancelled = [&] { return ++asked > 8; }}),
-                    clone::Cancelled);
+                    tree::Cancelled);
   BOOST_TEST(fs::file_size(to / "large") < 100U << 20U);
 }
 
@@ -202,8 +202,8 @@ BOOST_AUTO_TEST_CASE(copying_a_tree_does_not_change_its_access_times) {
 
 BOOST_AUTO_TEST_CASE(a_tree_or_a_target_that_is_not_there_is_an_error) {
   fs::path missing = media.path / "missing";
-  BOOST_CHECK_THROW(clone::copy_tree(missing, outside), sys::Error);
-  BOOST_CHECK_THROW(clone::copy_tree(from, missing), sys::Error);
+  BOOST_CHECK_THROW(tree::copy_tree(missing, outside), sys::Error);
+  BOOST_CHECK_THROW(tree::copy_tree(from, missing), sys::Error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

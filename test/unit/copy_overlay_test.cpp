@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(the_copy_of_an_upper_shows_the_same_over_the_same_layers) {
 BOOST_AUTO_TEST_CASE(the_copy_of_an_overlay_is_what_it_shows_without_the_marks) {
   to = media.path / "to";
   fs::create_directory(to);
-  clone::copy_tree(merged, to);
+  tree::copy_tree(merged, to);
   BOOST_TEST(test::differences(manifest(merged), manifest(to)) == "");
 }
 

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_copy_on_another_file_system_shows_everything_too,
   plant_everything(tree.from);
   tree.to = other.path / "to";
   fs::create_directory(tree.to);
-  clone::copy_tree(tree.from, tree.to);
+  tree::copy_tree(tree.from, tree.to);
   BOOST_TEST(tree.differences() == "");
 }
 
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(what_the_target_showed_of_itself_is_replaced_and_not_inheri
   fs::create_directory(to);
   mark(to, "system.posix_acl_default", acl(7, 7, 7, 7, 7));
   mark(to, "trusted.stale", "v");
-  clone::copy_tree(tree.from, to);
+  tree::copy_tree(tree.from, to);
   BOOST_TEST(test::differences(manifest(tree.from), manifest(to)) == "");
 }
 
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(immutable_and_append_only_files_are_reported_and_can_be_wri
     flip(std::to_string(number), flag_of(number));
   }
   fs::create_directories(tree.from / "a" / "b");
-  clone::CopyReport report = tree.copy();
+  tree::CopyReport report = tree.copy();
   BOOST_TEST(report.flags_lost_count == 30U);
   BOOST_TEST(report.flags_lost.size() == 20U);
   BOOST_TEST(tree.differences() == "");

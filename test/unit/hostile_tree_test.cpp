@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trees that a container has made to trap whoever walks them: copying, measuring, deleting.
-#include "clone/measure.hpp"
-#include "clone/tree.hpp"
 #include "copy_fixture.hpp"
 #include "leased.hpp"
 #include "meanwhile.hpp"
 #include "plant.hpp"
+#include "tree/disk_usage.hpp"
+#include "tree/remove_tree.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -43,7 +43,7 @@ class Memory {
 };
 
 void erase(fs::path const& root) {
-  clone::remove_tree(root, [] {});
+  tree::remove_tree(root, [] {});
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(a_tree_that_is_wide_where_it_is_deep_does_not_fill_the_memo
   }
   Memory little(100U << 20U);
   BOOST_CHECK_NO_THROW(copy());
-  BOOST_CHECK_NO_THROW(clone::measure_tree(from, [] {}));
+  BOOST_CHECK_NO_THROW(tree::disk_usage(from, [] {}));
   BOOST_CHECK_NO_THROW(erase(to));
   BOOST_TEST(!fs::exists(to));
 }
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(files_with_several_names_are_forgotten_when_all_have_been_s
     if (++calls % 100 == 0) most = std::max(most, mallinfo2().uordblks);
     return false;
   };
-  clone::measure_tree(from, look);
+  tree::disk_usage(from, look);
   copy({.threads = 1, .cancelled = look});
   BOOST_TEST(differences() == "");
   BOOST_TEST(calls > 40'000);
@@ -155,7 +155,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_swapped_while_it_is_measured_is_neither_followed
   World::write(outside / "large", std::string(50U << 20U, 'x'));
   Meanwhile attack([&] { swap(); });
   for (int round = 0; round < 100 || swaps < 500; ++round) {
-    BOOST_REQUIRE(clone::measure_tree(from, [] {}) < 10U << 20U);
+    BOOST_REQUIRE(tree::disk_usage(from, [] {}) < 10U << 20U);
   }
 }
 
@@ -194,7 +194,7 @@ BOOST_FIXTURE_TEST_CASE(a_directory_that_becomes_a_link_before_it_is_opened_is_n
     swapped += done ? 1 : 0;
     return false;
   };
-  BOOST_CHECK_THROW(clone::remove_tree(
+  BOOST_CHECK_THROW(tree::remove_tree(
                         from, [] {}, swap_now),
                     sys::Error);
   BOOST_TEST(swapped == 1);
@@ -204,7 +204,7 @@ BOOST_FIXTURE_TEST_CASE(a_directory_that_becomes_a_link_before_it_is_opened_is_n
 BOOST_AUTO_TEST_CASE(a_copy_that_waits_for_a_lease_can_be_cancelled) {
   World::write(from / "file", "x");
   Leased file(from / "file", false);
-  BOOST_CHECK_THROW(copy({.cancelled = [&] { return file.wanted(); }}), clone::Cancelled);
+  BOOST_CHECK_THROW(copy({.cancelled = [&] { return file.wanted(); }}), tree::Cancelled);
   BOOST_TEST(file.is_held());
 }
 
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(measuring_does_not_wait_for_a_lease, *utf::precondition(can
   Copying tree("xfs");
   World::write(tree.from / "file", std::string(1U << 20U, 'x'));
   Leased file(tree.from / "file", false);
-  BOOST_TEST(clone::measure_tree(tree.from, [] {}) >= 1U << 20U);
+  BOOST_TEST(tree::disk_usage(tree.from, [] {}) >= 1U << 20U);
   BOOST_TEST(file.is_held());
 }
 
@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(a_file_of_twenty_thousand_names_is_copied_and_removed_in_on
   }
   copy();
   BOOST_TEST(fs::hard_link_count(to / "first") == 20'001U);
-  BOOST_TEST(clone::measure_tree(to, [] {}) < 1U << 20U);
+  BOOST_TEST(tree::disk_usage(to, [] {}) < 1U << 20U);
   erase(to);
   BOOST_TEST(fs::hard_link_count(from / "first") == 20'001U);
 }

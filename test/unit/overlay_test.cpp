@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/choose.hpp"
+#include "backend/select.hpp"
+#include "tree/attributes.hpp"
 #include "world.hpp"
 
 #include <sys/mount.h>
@@ -9,7 +10,7 @@ namespace snapclone::test {
 BOOST_FIXTURE_TEST_SUITE(overlay, World)
 
 BOOST_AUTO_TEST_CASE(the_trial_works_here_and_leaves_nothing) {
-  process->backend.prove(process->points.trial());
+  process->backend.self_test(process->points.trial());
   BOOST_TEST(entries(pool() / "staging") == 0U);
   BOOST_TEST(entries(process->points.probes()) == 0U);
   BOOST_TEST(!sys::is_mounted(process->points.trial()));
@@ -21,11 +22,11 @@ BOOST_AUTO_TEST_CASE(where_use_cannot_be_seen_the_trial_fails) {
   fs::create_directory(ram);
   BOOST_REQUIRE(::mount("none", ram.c_str(), "ramfs", 0, "") == 0);
   {
-    clone::Pool other(ram / "pool");
-    clone::OverlayBackend backend(other, process->points.probes());
-    BOOST_CHECK_THROW(backend.prove(process->points.trial()), std::runtime_error);
+    pool::Pool other(ram / "pool");
+    backend::OverlayBackend backend(other, process->points.probes());
+    BOOST_CHECK_THROW(backend.self_test(process->points.trial()), std::runtime_error);
     auto choice =
-        clone::choose_backend(other, process->points.probes(), process->points.trial(), "");
+        backend::select_backend(other, process->points.probes(), process->points.trial(), "");
     BOOST_TEST(choice.backend->name() == "copy");
     BOOST_TEST_MESSAGE(choice.why);
     BOOST_TEST(contains(choice.why, "overlay: "));
@@ -36,11 +37,11 @@ BOOST_AUTO_TEST_CASE(where_use_cannot_be_seen_the_trial_fails) {
 BOOST_AUTO_TEST_CASE(asking_about_a_tree_leaves_no_trace_in_it) {
   create_with("db", "file", "x");
   fs::path tree = process->pool.layer(process->catalogue.find("db")->record.upper);
-  auto before = clone::read_root(tree / "fs");
-  BOOST_TEST((process->backend.use_of(tree) == clone::Use::free));
-  BOOST_TEST((clone::read_root(tree / "fs") == before));
+  auto before = tree::read_attributes(tree / "fs");
+  BOOST_TEST((process->backend.use_of(tree) == backend::Use::free));
+  BOOST_TEST((tree::read_attributes(tree / "fs") == before));
   mount("db", "id");
-  BOOST_TEST((process->backend.use_of(tree) == clone::Use::used));
+  BOOST_TEST((process->backend.use_of(tree) == backend::Use::used));
 }
 
 BOOST_AUTO_TEST_CASE(on_a_full_disk_clones_can_be_ended_and_volumes_removed) {
@@ -69,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_does_not_keep_the_plugin_from_starting) {
   fill.close();
   restart();
   process->pool.take_reserve();
-  BOOST_CHECK_NO_THROW(process->backend.prove(process->points.trial()));
+  BOOST_CHECK_NO_THROW(process->backend.self_test(process->points.trial()));
   BOOST_CHECK_NO_THROW(process->pool.keep_reserve());
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/policy.hpp"
 
+#include "sys/text.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <string>
@@ -65,7 +67,9 @@ BOOST_AUTO_TEST_CASE(a_target_that_is_not_absolute_is_refused) {
 BOOST_AUTO_TEST_CASE(a_target_with_a_nul_an_escape_or_a_doubled_start_is_refused) {
   for (auto const& path : {"/foo\0bar"s, "\0"s, "/\0"s, "\0/"s, "/foo\0/.."s, "/../foo"s, "//foo"s,
                            "///foo/bar"s, "/foo/../../bar"s, "/a/../../b/.."s + "/c"}) {
-    BOOST_TEST_CONTEXT(shown(path)) { BOOST_TEST((judge_target(path).verdict == Target::invalid)); }
+    BOOST_TEST_CONTEXT(sys::excerpt(path)) {
+      BOOST_TEST((judge_target(path).verdict == Target::invalid));
+    }
   }
 }
 
@@ -114,7 +118,9 @@ BOOST_AUTO_TEST_CASE(names_that_could_be_paths_or_nothing_are_refused) {
   for (auto const& name : {""s, "a"s, "."s, ".."s, "../x"s, "a/b"s, "/etc"s, "-db"s, ".db"s, "_db"s,
                            "a b"s, "a\\b"s, "a@b"s, "a:b"s, "db\n"s, "d\0b"s, "d\xc3\xbc"s,
                            std::string(201, 'n'), std::string(300, 'n')}) {
-    BOOST_TEST_CONTEXT(shown(name)) { BOOST_TEST(contains(why_not(name), "is not allowed: use")); }
+    BOOST_TEST_CONTEXT(sys::excerpt(name)) {
+      BOOST_TEST(contains(why_not(name), "is not allowed: use"));
+    }
   }
 }
 
@@ -169,9 +175,9 @@ BOOST_AUTO_TEST_CASE(memory_has_a_size_in_bytes_or_with_a_unit) {
   BOOST_TEST(parse_options({{"snapshot-of", "db"}, {"medium", "disk"}}).memory == 0U);
   for (auto const& bad : {""s, "m"s, "0"s, "1"s, "1023k"s, "1025g"s, "-1m"s, "1.5g"s, "1mb"s, "1t"s,
                           "99999999999999999999"s, "9999999999999g"s, "1 m"s, "1m\0"s}) {
-    BOOST_TEST_CONTEXT(shown(bad)) {
+    BOOST_TEST_CONTEXT(sys::excerpt(bad)) {
       raw["size"] = bad;
-      BOOST_TEST(contains(why_not(raw), "size=" + shown(bad) + " is not allowed"));
+      BOOST_TEST(contains(why_not(raw), "size=" + sys::excerpt(bad) + " is not allowed"));
     }
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/choose.hpp"
+#include "backend/select.hpp"
 #include "limited.hpp"
 #include "world.hpp"
 
@@ -17,7 +17,7 @@ struct Remembering : World {
 
   std::string refused(fs::path const& directory) const {
     try {
-      clone::check_remembered(file, directory);
+      pool::check_remembered(file, directory);
     } catch (std::runtime_error const& error) {
       return error.what();
     }
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(a_pool_from_before_there_were_other_backends_is_overlays) {
   create_with("db", "file", "old");
   process.reset();
   write(pool() / "format", "snapclone pool 1\n");
-  clone::Pool old(pool());
+  pool::Pool old(pool());
   BOOST_TEST(old.backend() == "overlay");
   BOOST_TEST(old.identity().size() == 16U);
   BOOST_TEST(contains(read(pool() / "format"), "backend overlay\n"));
@@ -53,8 +53,8 @@ BOOST_AUTO_TEST_CASE(an_empty_pool_can_have_another_backend) {
   BOOST_TEST(layers() == 0U);
   BOOST_TEST(trash() == 0U);
   BOOST_TEST(process->pool.backend() == "");
-  auto choice = clone::choose_backend(process->pool, process->points.probes(),
-                                      process->points.trial(), "copy");
+  auto choice = backend::select_backend(process->pool, process->points.probes(),
+                                        process->points.trial(), "copy");
   BOOST_TEST(choice.backend->name() == "copy");
   BOOST_TEST(contains(choice.why, "BACKEND asks for it"));
 }
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(
                                    SCMP_A4(SCMP_CMP_EQ, RENAME_NOREPLACE)) == 0);
     BOOST_REQUIRE(seccomp_load(filter.get()) == 0);
     try {
-      clone::choose_backend(process->pool, process->points.probes(), process->points.trial(), "");
+      backend::select_backend(process->pool, process->points.probes(), process->points.trial(), "");
     } catch (std::runtime_error const& error) {
       why = error.what();
     }
@@ -83,7 +83,8 @@ BOOST_AUTO_TEST_CASE(
 BOOST_AUTO_TEST_CASE(a_backend_that_is_none_or_cannot_work_is_refused_with_the_reason) {
   auto sentence = [&](std::string const& name) -> std::string {
     try {
-      clone::choose_backend(process->pool, process->points.probes(), process->points.trial(), name);
+      backend::select_backend(process->pool, process->points.probes(), process->points.trial(),
+                              name);
     } catch (std::runtime_error const& error) {
       return error.what();
     }
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_directory_with_other_things_in_it_is_no_pool_and_stays_as
     fs::create_directories((home / other).parent_path());
     write(home / other, "precious");
     std::string name = std::string(other).substr(0, std::string(other).find('/'));
-    BOOST_CHECK_EXCEPTION(clone::Pool{home}, std::runtime_error, [&](auto const& error) {
+    BOOST_CHECK_EXCEPTION(pool::Pool{home}, std::runtime_error, [&](auto const& error) {
       return contains(error.what(), "is not empty: see \"" + name + "\"");
     });
     BOOST_TEST(read(home / other) == "precious");
@@ -114,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_pool_that_has_lost_its_format_is_not_taken_for_a_new_one)
   create_with("db", "file", "kept");
   process.reset();
   fs::rename(pool() / "format", disk.path / "lost");
-  BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [](auto const& error) {
+  BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [](auto const& error) {
     return contains(error.what(), "if this is a pool whose file was lost, restore that");
   });
   fs::rename(disk.path / "lost", pool() / "format");
@@ -132,12 +133,12 @@ BOOST_AUTO_TEST_CASE(a_damaged_memory_of_the_pool_is_named) {
 BOOST_AUTO_TEST_CASE(a_new_disk_and_a_pool_that_was_half_made_are_taken) {
   fs::path disk_root = disk.path / "new";
   for (auto const* name : {"", "lost+found", "layers"}) sys::make_dir(disk_root / name);
-  BOOST_CHECK_NO_THROW(clone::Pool{disk_root});
+  BOOST_CHECK_NO_THROW(pool::Pool{disk_root});
 }
 
 BOOST_AUTO_TEST_CASE(the_first_pool_is_any_and_every_other_one_is_refused_untouched) {
   BOOST_TEST(refused(pool()) == "");
-  clone::remember(file, process->pool.identity(), "/srv/pool");
+  pool::remember(file, process->pool.identity(), "/srv/pool");
   BOOST_TEST(refused(pool()) == "");
   fs::path other = disk.path / "other";
   sys::make_dir(other);
@@ -149,12 +150,12 @@ BOOST_AUTO_TEST_CASE(the_first_pool_is_any_and_every_other_one_is_refused_untouc
   }
   BOOST_TEST(fs::is_empty(other));
   BOOST_TEST(!fs::exists(disk.path / "none"));
-  clone::Pool second(other);
+  pool::Pool second(other);
   BOOST_TEST(contains(refused(other), second.identity()));
 }
 
 BOOST_AUTO_TEST_CASE(outside_a_managed_plugin_another_pool_is_refused_with_what_to_do_there) {
-  clone::remember(file, process->pool.identity(), "");
+  pool::remember(file, process->pool.identity(), "");
   std::string sentence = refused(disk.path / "none");
   BOOST_TEST(contains(sentence, "is not the pool that this plugin has used so far"));
   BOOST_TEST(contains(sentence, "delete the file " + file.string()));

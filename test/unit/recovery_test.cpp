@@ -303,7 +303,7 @@ BOOST_AUTO_TEST_CASE(a_pool_without_its_records_or_layers_is_refused_and_not_mad
   for (auto const* lost : {"volumes", "layers"}) {
     process.reset();
     fs::rename(pool() / lost, disk.path / "lost");
-    BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [&](auto const& error) {
+    BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [&](auto const& error) {
       return contains(error.what(), std::string("has lost its directory \"") + lost);
     });
     BOOST_TEST(!fs::exists(pool() / lost));
@@ -314,13 +314,12 @@ BOOST_AUTO_TEST_CASE(a_pool_without_its_records_or_layers_is_refused_and_not_mad
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_in_use_by_another_process_is_refused) {
-  BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [](auto const& error) {
+  BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [](auto const& error) {
     return contains(error.what(), "in use by another snapclone");
   });
-  BOOST_CHECK_EXCEPTION(
-      clone::Pool(pool(), "/srv/pool"), std::runtime_error, [](auto const& error) {
-        return contains(error.what(), "the pool /srv/pool is in use by another snapclone");
-      });
+  BOOST_CHECK_EXCEPTION(pool::Pool(pool(), "/srv/pool"), std::runtime_error, [](auto const& error) {
+    return contains(error.what(), "the pool /srv/pool is in use by another snapclone");
+  });
 }
 
 BOOST_AUTO_TEST_CASE(mount_points_in_use_by_another_process_are_refused) {
@@ -336,7 +335,7 @@ BOOST_AUTO_TEST_CASE(a_pool_of_a_newer_format_is_refused_and_not_touched) {
   std::string good = read(pool() / "format");
   write(pool() / "format", "snapclone pool 2\n");
   fs::remove(pool() / "trash");
-  BOOST_CHECK_EXCEPTION(clone::Pool{pool()}, std::runtime_error, [](auto const& error) {
+  BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [](auto const& error) {
     return contains(error.what(), "snapclone pool 2") && contains(error.what(), "nothing was");
   });
   BOOST_TEST(!fs::exists(pool() / "trash"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/choose.hpp"
+#include "backend/select.hpp"
 #include "media.hpp"
 #include "world.hpp"
 
@@ -13,12 +13,12 @@ BOOST_AUTO_TEST_CASE(a_btrfs_on_which_containers_could_delete_subvolumes_is_refu
   Media media("btrfs");
   std::string command = "PATH=$PATH:/sbin mount -o remount,user_subvol_rm_allowed ";
   BOOST_REQUIRE(std::system((command + media.path.string()).c_str()) == 0);
-  clone::Pool pool(media.path / "pool");
+  pool::Pool pool(media.path / "pool");
   volume::MountPoints points(media.path / "mnt");
   auto chosen = [&](std::string const& forced) {
-    return clone::choose_backend(pool, points.probes(), points.trial(), forced);
+    return backend::select_backend(pool, points.probes(), points.trial(), forced);
   };
-  clone::Choice choice = chosen("");
+  backend::Selection choice = chosen("");
   BOOST_TEST(choice.backend->name() == "overlay");
   BOOST_TEST(contains(choice.why, "btrfs: its file system is mounted with user_subvol_rm_allowed"));
   for (auto const* forced : {"btrfs", "copy"}) {

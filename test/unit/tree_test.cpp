@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clone/tree.hpp"
-
+#include "tree/attributes.hpp"
+#include "tree/remove_tree.hpp"
 #include "world.hpp"
 
 #include <fcntl.h>
@@ -17,13 +17,13 @@ struct Tree : Disk {
   fs::path root = path / "tree";
   Tree() { fs::create_directory(root); }
   void remove() const {
-    clone::remove_tree(root, [] {});
+    tree::remove_tree(root, [] {});
   }
 };
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(tree, Tree)
+BOOST_FIXTURE_TEST_SUITE(trees, Tree)
 
 BOOST_AUTO_TEST_CASE(a_tree_of_everything_is_removed) {
   fs::create_directories(root / "a" / "b");
@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(a_tree_of_everything_is_removed) {
   mknod((root / "null").c_str(), S_IFCHR | 0666, makedev(1, 3));
   World::write(root / std::string("\xff\n \"\\"), "odd");
   int seen = 0;
-  clone::remove_tree(root, [&] { ++seen; });
+  tree::remove_tree(root, [&] { ++seen; });
   BOOST_TEST(!fs::exists(root));
   BOOST_TEST(seen == 7);
 }
@@ -102,9 +102,9 @@ BOOST_AUTO_TEST_CASE(a_root_directory_takes_over_everything_another_one_shows) {
   timespec const times[] = {{1, 2}, {1'000'000'000, 123'456'789}};
   BOOST_REQUIRE(utimensat(AT_FDCWD, root.c_str(), times, 0) == 0);
 
-  clone::write_root(other, clone::read_root(root));
-  clone::RootAttributes shown = clone::read_root(other);
-  BOOST_TEST((shown == clone::read_root(root)));
+  tree::write_attributes(other, tree::read_attributes(root));
+  tree::DirectoryAttributes shown = tree::read_attributes(other);
+  BOOST_TEST((shown == tree::read_attributes(root)));
   BOOST_TEST(shown.mode == 03751U);
   BOOST_TEST(shown.uid == 12U);
   BOOST_TEST(shown.mtime_ns == 123'456'789);

@@ -2,9 +2,9 @@
 #include "volume/usage.hpp"
 
 #include "api/status.hpp"
-#include "clone/choose.hpp"
-#include "clone/measure.hpp"
+#include "backend/select.hpp"
 #include "media.hpp"
+#include "tree/disk_usage.hpp"
 #include "world.hpp"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ std::string megabytes(unsigned count) { return std::string(count * kMega, 'x'); 
 
 std::uint64_t measured(fs::path const& tree) {
   sys::sync_filesystem(tree);
-  return clone::measure_tree(tree, [] {});
+  return tree::disk_usage(tree, [] {});
 }
 
 // About so many megabytes: names and directories take some as well.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tree/attributes.hpp"
 #include "world.hpp"
 
 #include <sys/xattr.h>
@@ -55,8 +56,8 @@ BOOST_AUTO_TEST_CASE(a_change_of_the_root_directory_alone_is_in_the_snapshot) {
   fs::permissions(root, static_cast<fs::perms>(01711));
   unmount("db", "m");
   snapshot("db", "two");
-  BOOST_TEST(clone::read_root(mount("two", "t")).mode == 01711U);
-  BOOST_TEST(clone::read_root(mount("one", "o")).mode == 0755U);
+  BOOST_TEST(tree::read_attributes(mount("two", "t")).mode == 01711U);
+  BOOST_TEST(tree::read_attributes(mount("one", "o")).mode == 0755U);
 }
 
 BOOST_AUTO_TEST_CASE(a_snapshot_of_a_mounted_volume_is_refused_and_changes_nothing) {
@@ -82,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_volume_held_by_a_mount_that_nobody_counts_is_not_sealed) 
   fs::path held = disk.path / "held";
   fs::create_directory(held);
   process->backend.mount(process->pool.layer(process->catalogue.find("db")->record.upper), {},
-                         clone::Access::persistent, "x", held);
+                         backend::Access::persistent, "x", held);
   std::string sentence = refusal([&] { snapshot("db", "seed"); });
   BOOST_TEST(contains(sentence, "is still in use by a container"));
   BOOST_TEST(contains(sentence,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "clone/overlay.hpp"
-#include "clone/tree.hpp"
+#include "backend/overlay.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
+#include "tree/remove_tree.hpp"
 #include "volume/recovery.hpp"
 #include "volume/volumes.hpp"
 
@@ -47,12 +47,12 @@ class Disk {
 };
 
 using BackendMaker =
-    std::function<std::unique_ptr<clone::Backend>(clone::Pool&, volume::MountPoints const&)>;
+    std::function<std::unique_ptr<backend::Backend>(pool::Pool&, volume::MountPoints const&)>;
 
-inline std::unique_ptr<clone::Backend> overlay_backend(clone::Pool& pool,
-                                                       volume::MountPoints const& points) {
+inline std::unique_ptr<backend::Backend> overlay_backend(pool::Pool& pool,
+                                                         volume::MountPoints const& points) {
   pool.set_backend("overlay");
-  return std::make_unique<clone::OverlayBackend>(pool, points.probes());
+  return std::make_unique<backend::OverlayBackend>(pool, points.probes());
 }
 
 struct Process {
@@ -61,10 +61,10 @@ struct Process {
     volume::recover(pool, points, catalogue, mounts, trash);
     trash.start();
   }
-  clone::Pool pool;
+  pool::Pool pool;
   volume::MountPoints points;
-  std::unique_ptr<clone::Backend> owned_backend;
-  clone::Backend& backend = *owned_backend;
+  std::unique_ptr<backend::Backend> owned_backend;
+  backend::Backend& backend = *owned_backend;
   volume::Catalogue catalogue{pool};
   volume::Trash trash{pool, points, backend, catalogue};
   volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/copy.hpp"
+
+#include "backend/scratch.hpp"
+#include "backend/self_test.hpp"
+#include "sys/error.hpp"
+#include "tree/subvolume.hpp"
+
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+namespace snapclone::backend {
+
+void CopyBackend::self_test(fs::path const& scratch) {
+  struct statfs status {};
+  if (statfs(pool_.root().c_str(), &status) != 0) sys::fail("look at", pool_.root().string());
+  if (status.f_type == BTRFS_SUPER_MAGIC) tree::refuse_deletable_subvolumes(pool_.staging());
+  Scratch trial(pool_.staging());
+  fs::path sealed = trial.path() / "sealed";
+  fs::path tree = trial.path() / "clone";
+  sys::make_dir(sealed);
+  sys::make_dir(tree);
+  make_tree(sealed, {});
+  fill_trial(sealed / "fs");
+  capture(sealed, tree, Form::writable);
+  mount(tree, {}, Access::throwaway, "", scratch);
+  Unmounter unmounter{scratch};
+  use_trial(scratch, sealed / "fs");
+}
+
+void CopyBackend::make_tree(fs::path const& tree, Stack const& below) {
+  sys::make_dir(tree / "fs", kNewVolumeMode);
+  if (!below.empty()) copy(pool_.tree(below.front()), tree / "fs");
+}
+
+CopyReport CopyBackend::capture(fs::path const& tree, fs::path const& into, Form /*form*/) {
+  sys::make_dir(into / "fs", kNewVolumeMode);
+  return copy(tree / "fs", into / "fs");
+}
+
+}  // namespace snapclone::backend

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backend/bind_mounted.hpp"
+
+namespace snapclone::backend {
+
+// Trees as plain directories that are copied, sharing content where the file system can
+// (copy_tree.hpp). Works on every local file system that keeps owners, modes and links, such as
+// an overlay, and takes as long as a copy does.
+class CopyBackend final : public BindMounted {
+ public:
+  using BindMounted::BindMounted;
+
+  std::string_view name() const override { return "copy"; }
+  bool atomic() const override { return false; }
+  void self_test(fs::path const& scratch) override;
+  void make_tree(fs::path const& tree, Stack const& below) override;
+  CopyReport capture(fs::path const& tree, fs::path const& into, Form form) override;
+  void seal(fs::path const& /*tree*/) override {}
+};
+
+}  // namespace snapclone::backend

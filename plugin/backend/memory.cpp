@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/memory.hpp"
+
+#include "backend/overlay.hpp"
+#include "backend/scratch.hpp"
+#include "backend/self_test.hpp"
+#include "sys/mount.hpp"
+#include "tree/attributes.hpp"
+#include "tree/remove_tree.hpp"
+
+namespace snapclone::backend {
+namespace {
+
+constexpr std::uint64_t kBytesForEachFile = 4096;
+constexpr std::uint64_t kTrialSize = 1 << 20;
+
+}  // namespace
+
+void make_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
+                      std::uint64_t bytes) {
+  sys::mount_tmpfs(tree, "mode=0700,size=" + std::to_string(bytes) +
+                             ",nr_inodes=" + std::to_string(bytes / kBytesForEachFile));
+  sys::make_dir(tree / "fs", kNewVolumeMode);
+  sys::make_dir(tree / "work");
+  tree::DirectoryAttributes root = tree::read_attributes(pool.tree(below.front()));
+  std::erase_if(root.xattrs, [](auto const& xattr) { return xattr.first.rfind("btrfs.", 0) == 0; });
+  tree::write_attributes(tree / "fs", root);
+}
+
+void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
+                       std::string const& source, fs::path const& target) {
+  sys::Overlay overlay;
+  overlay.base = pool.descriptor();
+  overlay.source = source;
+  for (auto const& id : below) overlay.lower.push_back(pool.relative(pool.tree(id)));
+  overlay.upper = (tree / "fs").string();
+  overlay.work = (tree / "work").string();
+  overlay.options = std::string(kOverlayOptions) + ",volatile";
+  sys::mount_overlay(overlay, target);
+}
+
+void self_test_memory(Pool const& pool, fs::path const& scratch, Stack const& below) {
+  Scratch trial(scratch);
+  fs::path memory = trial.path() / "memory";
+  fs::path clone = trial.path() / "clone";
+  sys::make_dir(memory);
+  sys::make_dir(clone);
+  Unmounter memory_unmounter{memory};
+  make_memory_tree(pool, memory, below, kTrialSize);
+  Unmounter clone_unmounter{clone};
+  mount_memory_tree(pool, memory, below, "trial", clone);
+  sys::write_file(clone / "new", "text", sys::Durability::process);
+  expect(sys::read_file(clone / "new") == "text", "a write to a clone in memory is lost");
+}
+
+}  // namespace snapclone::backend

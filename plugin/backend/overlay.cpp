@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/overlay.hpp"
+
+#include "backend/scratch.hpp"
+#include "backend/self_test.hpp"
+#include "sys/error.hpp"
+#include "sys/mount.hpp"
+#include "tree/attributes.hpp"
+#include "tree/remove_tree.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace snapclone::backend {
+namespace {
+
+constexpr std::chrono::seconds kLongestHold{5};
+
+}  // namespace
+
+void OverlayBackend::self_test(fs::path const& scratch) {
+  Scratch trial(pool_.staging());
+  fs::path lower = trial.path() / "lower";
+  fs::path tree = trial.path() / "tree";
+  sys::make_dir(lower, 0750);
+  fill_trial(lower);
+  sys::make_dir(tree);
+  make_tree(tree, {});
+  tree::write_attributes(tree / "fs", tree::read_attributes(lower));
+
+  mount({pool_.relative(lower)}, tree, Access::throwaway, "trial", scratch);
+  {
+    Unmounter unmounter{scratch};
+    use_trial(scratch, lower);
+    expect(probe(tree) == Use::used,
+           "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
+           "attributes and file handles in the pool's file system");
+  }
+  // Every mount namespace that is made meanwhile holds the trial's mount for a moment.
+  auto end = std::chrono::steady_clock::now() + kLongestHold;
+  while (probe(tree) != Use::free) {
+    expect(std::chrono::steady_clock::now() < end, "a tree that is not mounted is seen as in use");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+void OverlayBackend::make_tree(fs::path const& tree, Stack const& below) {
+  sys::make_dir(tree / "fs", kNewVolumeMode);
+  sys::make_dir(tree / "work");
+  // Overlayfs shows the root directory of the upper alone, so it takes over what it covers.
+  if (!below.empty())
+    tree::write_attributes(tree / "fs", tree::read_attributes(pool_.tree(below.front())));
+}
+
+CopyReport OverlayBackend::capture(fs::path const& tree, fs::path const& into, Form /*form*/) {
+  sys::make_dir(into / "fs", kNewVolumeMode);
+  return copy(tree / "fs", into / "fs");
+}
+
+void OverlayBackend::seal(fs::path const& tree) {
+  if (rmdir((tree / "work").c_str()) != 0 && errno != ENOENT) {
+    sys::fail("remove", (tree / "work").string());
+  }
+}
+
+void OverlayBackend::mount(fs::path const& tree, Stack const& below, Access access,
+                           std::string const& source, fs::path const& target) {
+  mount(lower_paths(below), tree, access, source, target);
+}
+
+void OverlayBackend::mount(std::vector<std::string> lower, fs::path const& tree, Access access,
+                           std::string const& source, fs::path const& target) const {
+  sys::Overlay overlay;
+  overlay.base = pool_.descriptor();
+  overlay.source = source;
+  overlay.lower = std::move(lower);
+  overlay.upper = pool_.relative(tree / "fs");
+  overlay.work = pool_.relative(tree / "work");
+  overlay.options = kOverlayOptions;
+  if (access != Access::persistent) overlay.options += ",volatile";
+  overlay.read_only = access == Access::read_only;
+  sys::mount_overlay(overlay, target);
+}
+
+void OverlayBackend::view(Stack const& stack, fs::path const& target) {
+  sys::Overlay overlay;
+  overlay.base = pool_.descriptor();
+  overlay.source = "snapclone";
+  overlay.lower = lower_paths(stack);
+  overlay.options = kOverlayOptions;
+  overlay.read_only = true;
+  sys::mount_overlay(overlay, target);
+}
+
+// With index=on the kernel refuses with EBUSY to use a tree as a layer that is the upper of a live
+// overlay in whatever mount namespace. It looks only if the new overlay has an upper of its own,
+// and it leaves nothing behind in the tree. Where the index cannot be had the kernel would drop
+// the option silently, and the answer would always be "free": hence the proof in self_test().
+Use OverlayBackend::probe(fs::path const& tree) {
+  if (!sys::exists(tree / "fs")) return Use::free;
+  Scratch scratch(probes_);
+  sys::make_dir(scratch.path() / "upper");
+  sys::make_dir(scratch.path() / "work");
+  sys::Overlay probe;
+  probe.base = pool_.descriptor();
+  probe.lower = {pool_.relative(tree / "fs")};
+  probe.upper = (scratch.path() / "upper").string();
+  probe.work = (scratch.path() / "work").string();
+  probe.options = "index=on";
+  int code = sys::try_overlay(probe);
+  if (code != 0 && code != EBUSY) {
+    throw sys::Error("find out whether anyone uses", tree.string(), code);
+  }
+  return code == EBUSY ? Use::used : Use::free;
+}
+
+bool OverlayBackend::unchanged(fs::path const& tree, Stack const& below) {
+  return !below.empty() && sys::is_empty_dir(tree / "fs") &&
+         tree::read_attributes(tree / "fs") == tree::read_attributes(pool_.tree(below.front()));
+}
+
+std::vector<std::string> OverlayBackend::lower_paths(Stack const& below) const {
+  if (below.empty()) return {pool_.relative(pool_.empty())};
+  std::vector<std::string> paths;
+  for (auto const& id : below) paths.push_back(pool_.relative(pool_.tree(id)));
+  return paths;
+}
+
+}  // namespace snapclone::backend

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool/format.hpp"
+
+#include "sys/error.hpp"
+
+#include <map>
+#include <sstream>
+
+namespace snapclone::pool {
+namespace {
+
+constexpr char kFormat[] = "snapclone pool 1";
+constexpr std::size_t kLongestShown = 80;
+
+// "key value" lines, the value to the end of the line.
+std::map<std::string, std::string> values(std::istream& lines) {
+  std::map<std::string, std::string> all;
+  for (std::string line; std::getline(lines, line);) {
+    auto space = line.find(' ');
+    if (space != std::string::npos) all[line.substr(0, space)] = line.substr(space + 1);
+  }
+  return all;
+}
+
+void write_durably(fs::path const& path, std::string const& text) {
+  sys::write_file(path, text, sys::Durability::power);
+  sys::sync_dir(path.parent_path());
+}
+
+}  // namespace
+
+PoolFormat parse_format(std::string const& text) {
+  std::istringstream lines(text);
+  std::string first;
+  std::getline(lines, first);
+  if (first != kFormat) {
+    if (first.size() > kLongestShown) first = first.substr(0, kLongestShown) + "...";
+    throw std::runtime_error("says \"" + first +
+                             "\", which this version does not know: it needs the snapclone that "
+                             "made the pool, or a newer one");
+  }
+  auto found = values(lines);
+  std::string backend = found["backend"];
+  return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend};
+}
+
+std::string print_format(PoolFormat const& format) {
+  std::string text = std::string(kFormat) + "\nidentity " + format.identity + "\n";
+  return format.backend.empty() ? text : text + "backend " + format.backend + "\n";
+}
+
+std::optional<PoolFormat> read_format(fs::path const& pool) {
+  fs::path path = pool / "format";
+  if (!sys::exists(path)) return std::nullopt;
+  std::string text = sys::read_file(path);
+  try {
+    return parse_format(text);
+  } catch (std::runtime_error const& error) {
+    throw std::runtime_error("the pool's format file " + path.string() + " " + error.what() +
+                             "; nothing was touched");
+  }
+}
+
+void write_format(fs::path const& pool, PoolFormat const& format) {
+  write_durably(pool / "format", print_format(format));
+}
+
+void check_remembered(fs::path const& file, fs::path const& pool) {
+  if (!sys::exists(file)) return;
+  std::istringstream lines(sys::read_file(file));
+  auto remembered = values(lines);
+  std::string const& identity = remembered["identity"];
+  if (identity.empty()) {
+    throw std::runtime_error("the file " + file.string() +
+                             " does not say which pool this plugin has used: it is damaged; if " +
+                             pool.string() + " is the right one, delete the file");
+  }
+  auto found = sys::exists(pool) ? read_format(pool) : std::nullopt;
+  if (found && found->identity == identity) return;
+  std::string const host = remembered["host"];  // known to a managed plugin alone
+  std::string const repair =
+      host.empty() ? "its disk is not mounted, or another directory was named. Nothing was "
+                     "touched, no volume is lost. If this directory shall be the pool from now "
+                     "on, delete the file " +
+                         file.string()
+                   : "its disk is not mounted on the host, or an upgrade has reset which directory "
+                     "is used. Nothing was touched, no volume is lost. With the disk mounted, put "
+                     "it right with: docker plugin set snapclone pool.source=" +
+                         host + " POOL=" + host + " && docker plugin enable snapclone";
+  throw std::runtime_error(
+      pool.string() + " is not the pool that this plugin has used so far, whose identity is " +
+      identity + (found ? " (this one is " + found->identity + ")" : " (there is no pool here)") +
+      ": " + repair);
+}
+
+void remember(fs::path const& file, std::string const& identity, std::string const& host_path) {
+  std::string text = "identity " + identity + "\nhost " + host_path + "\n";
+  if (!sys::exists(file) || sys::read_file(file) != text) write_durably(file, text);
+}
+
+}  // namespace snapclone::pool

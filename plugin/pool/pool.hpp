@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "pool/format.hpp"
+#include "sys/file.hpp"
+
+#include <string>
+#include <vector>
+
+namespace snapclone::pool {
+
+namespace fs = boost::filesystem;
+
+// Layer ids, topmost (newest) first.
+using Stack = std::vector<std::string>;
+
+// The directory that holds everything. Opening it makes what is missing, refuses a pool of a newer
+// format and a directory with other things in it or that others than root could change, and takes
+// its lock without waiting: two processes on one pool would delete each other's clones. What is in
+// it can be entered and read by root alone, whatever modes it had. Constant after construction but
+// for set_backend(), so safe from every thread.
+//
+//   format                      what it is: pool/format.hpp
+//   lock                        flock(2), held as long as the process lives
+//   reserve                     1 MiB of nothing, or less on a full disk
+//   empty/                      the layer below every first upper; never written
+//   layers/<id>/fs              a tree: written by one volume, or sealed and in stacks; never both
+//   layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
+//   layers/<id>/held            backend/backend.hpp
+//   volumes/<name>/volume.json  record of a volume or snapshot (volume/record.hpp)
+//   clones/<boot id>/<id>/      a live clone: clone.json, fs, work, held. Dead with its boot
+//   mounts/<boot id>/<name>     who has a volume mounted: a count for each mount ID
+//   staging/<id>/               being made; nothing here was ever promised
+//   trash/<kind>-<id>           waiting for the deleter (volume/trash.hpp)
+class Pool {
+ public:
+  // `on_host`: where that is for whoever reads a sentence, if not the same.
+  explicit Pool(fs::path root, std::string const& on_host = "");
+
+  fs::path const& root() const { return root_; }
+  int descriptor() const { return descriptor_.get(); }  // for relative paths
+
+  fs::path empty() const { return root_ / "empty"; }
+  fs::path layers() const { return root_ / "layers"; }
+  fs::path layer(std::string const& id) const { return layers() / id; }
+  fs::path tree(std::string const& layer_id) const { return content(layer(layer_id)); }
+  fs::path volumes() const { return root_ / "volumes"; }
+  fs::path volume(std::string const& name) const { return volumes() / name; }
+  fs::path record(std::string const& name) const { return record_in(volume(name)); }
+  fs::path clones() const { return root_ / "clones" / boot_; }
+  fs::path clone(std::string const& id) const { return clones() / id; }
+  fs::path clone_record(std::string const& id) const { return clone_record_in(clone(id)); }
+  fs::path mounts() const { return root_ / "mounts" / boot_; }
+  fs::path staging() const { return root_ / "staging"; }
+  fs::path trash() const { return root_ / "trash"; }
+  std::string const& boot() const { return boot_; }
+
+  // What lies in a directory of a volume, of a clone, or in both a layer's and a clone's, wherever
+  // that directory is just now.
+  static fs::path record_in(fs::path const& volume) { return volume / "volume.json"; }
+  static fs::path clone_record_in(fs::path const& clone) { return clone / "clone.json"; }
+  static fs::path content(fs::path const& tree) { return tree / "fs"; }
+
+  // Random, and the pool's for ever.
+  std::string const& identity() const { return format_.identity; }
+
+  // The backend that made the pool's trees, which alone can use them; "" as long as there are none.
+  // set_backend() is durable; it is for the start, before anyone else looks.
+  std::string backend() const;
+  void set_backend(std::string const& name);
+
+  // A full disk must not keep the plugin from starting: what the start needs is kept back in the
+  // file `reserve`, which opening the pool frees, as take_reserve() does. keep_reserve() makes it
+  // again, or throws sys::Error.
+  void take_reserve() const;
+  void keep_reserve() const;
+
+  // `path`, which lies in the pool, relative to root().
+  std::string relative(fs::path const& path) const;
+
+ private:
+  fs::path root_;
+  std::string boot_;
+  sys::Fd lock_;
+  sys::Fd descriptor_;
+  PoolFormat format_;
+};
+
+}  // namespace snapclone::pool

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sys/file.hpp"
+#include "tree/tree_path.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <sys/stat.h>
+
+// What makes one file, directory, link or device a copy of another. Everything throws sys::Error,
+// which names the original. Needs /proc, because many calls do not take an O_PATH descriptor.
+namespace snapclone::tree {
+
+// What is copied, held by a descriptor (O_PATH): it stays the same whatever is done to its name.
+struct Original {
+  sys::Fd fd;
+  struct statx status {};  // as it was before anything of it was read
+  TreePath place;          // for messages
+};
+
+// Takes what open_beneath() returned; if that was -1, throws for its errno.
+Original look(sys::Fd held, TreePath place);
+
+// Makes a copy that has neither content nor attributes yet. That of a regular file is open for
+// writing, everything else is held.
+sys::Fd make_copy(Original const& from, int directory, std::string const& name);
+
+// Copies content in the cheapest way there is, and remembers for its lifetime what the file systems
+// do not have. Every thread of a run uses the same one.
+class ContentCopier {
+ public:
+  // `pause` is called now and then, by any thread; it throws to stop the copy. `lease_wait` is how
+  // long all files together may be waited for because somebody has a lease on them (fcntl(2)).
+  ContentCopier(std::function<void()> pause, std::chrono::milliseconds lease_wait)
+      : pause_(std::move(pause)), lease_wait_(lease_wait.count()) {}
+
+  // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
+  // the beginning is copied, of one that shrinks what is left.
+  void copy(Original const& from, int to);
+
+ private:
+  sys::Fd open_original(Original const& from);
+  bool reflink(int from, int to, TreePath const& place);
+  off_t copy_extents(int from, int to, off_t size, TreePath const& place);
+  off_t copy_extent(int from, int to, off_t begin, off_t end, TreePath const& place);
+  std::size_t copy_some(int from, int to, off_t at, std::size_t length, TreePath const& place);
+
+  std::function<void()> const pause_;
+  std::atomic<std::int64_t> lease_wait_;  // what is left of it
+  std::atomic<bool> reflinks_{true};
+  std::atomic<bool> ranges_{true};
+};
+
+// Gives `to`, the finished copy (O_PATH will do), the original's owner, mode, times and extended
+// attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. `shown`
+// says that the original is seen through an overlay: what looks like a mark is then a container's
+// own attribute, and is stored as overlayfs stores such.
+void copy_attributes(Original const& from, int to, bool shown);
+
+// Removes all extended attributes of `to`, such as an ACL that new entries would inherit, which the
+// original does not have.
+void remove_other_xattrs(Original const& from, int to);
+
+}  // namespace snapclone::tree

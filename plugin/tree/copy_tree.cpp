@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/copy_tree.hpp"
+
+#include "sys/error.hpp"
+#include "tree/copy_file.hpp"
+#include "tree/open_beneath.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace snapclone::tree {
+namespace {
+
+constexpr std::size_t kReportedPaths = 20;
+
+// One run. Its unit of work is a directory and its entries; the directories among them are made,
+// and then wait for their own turn. So nothing changes a directory once its entries are there, and
+// it gets its attributes at once.
+class TreeCopy {
+ public:
+  TreeCopy(fs::path const& from, fs::path const& to, CopyOptions const& options)
+      : options_(options),
+        from_(sys::open_dir(from)),
+        to_(sys::open_dir(to)),
+        content_([this] { check(); }, options.lease_wait) {}
+
+  CopyReport run(TreePath const& root);
+
+ private:
+  struct Directory {
+    TreePath place;
+    sys::Fd from;  // this and `to` are closed while too many wait
+    sys::Fd to;
+
+    void close() {
+      from = sys::Fd();
+      to = sys::Fd();
+    }
+  };
+  // What is one file under all its names. With its birth, because an inode number is used again.
+  using Identity = std::tuple<unsigned, unsigned, std::uint64_t, std::int64_t, unsigned>;
+
+  struct Linked {
+    TreePath first;
+    std::uint64_t seen;  // of its names
+  };
+
+  void work();
+  std::optional<Directory> next();
+  void add(Directory directory);
+  void finished();
+  void failed(std::exception_ptr why);
+  void check() const;
+
+  void copy_directory(Directory directory);
+  bool open_again(Directory& directory) const;
+  void copy_entry(Directory const& into, std::string const& name);
+  sys::Fd make_or_link(Original const& from, Directory const& into);
+  void note_flags(Original const& from);
+
+  CopyOptions const& options_;
+  sys::Fd const from_;
+  sys::Fd const to_;
+  ContentCopier content_;
+  std::atomic<bool> stopped_{false};
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  PendingDirectories<Directory> waiting_;
+  unsigned busy_ = 0;           // threads that have a directory
+  std::exception_ptr failure_;  // the first
+  CopyReport report_;
+
+  // Guards the map, and is held while an entry with several names is made: a place that is found
+  // here exists. Its content may come later, since all names show the same.
+  std::mutex links_mutex_;
+  std::map<Identity, Linked> links_;
+};
+
+CopyReport TreeCopy::run(TreePath const& root) {
+  remove_other_xattrs(look(open_beneath(from_.get(), "."), root), to_.get());
+  Directory top{root, open_beneath(from_.get(), "."), open_beneath(to_.get(), ".")};
+  if (top.from.get() < 0 || top.to.get() < 0) sys::fail("open again", root.text());
+  add(std::move(top));
+  {
+    std::vector<std::jthread> others;
+    try {
+      while (others.size() + 1 < options_.threads) others.emplace_back([this] { work(); });
+    } catch (std::system_error const&) {
+      // The machine has no more threads to give: fewer do as well.
+    }
+    work();
+  }
+  if (failure_) std::rethrow_exception(failure_);
+  return std::move(report_);
+}
+
+void TreeCopy::work() {
+  try {
+    while (std::optional<Directory> directory = next()) {
+      copy_directory(std::move(*directory));
+      finished();
+    }
+  } catch (...) {
+    failed(std::current_exception());
+  }
+}
+
+std::optional<TreeCopy::Directory> TreeCopy::next() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopped_ || busy_ == 0 || !waiting_.empty(); });
+  if (stopped_ || waiting_.empty()) return std::nullopt;
+  ++busy_;
+  return waiting_.next();
+}
+
+void TreeCopy::add(Directory directory) {
+  std::lock_guard lock(mutex_);
+  waiting_.add(std::move(directory));
+  wake_.notify_one();
+}
+
+void TreeCopy::finished() {
+  std::lock_guard lock(mutex_);
+  --busy_;
+  if (busy_ == 0 && waiting_.empty()) wake_.notify_all();
+}
+
+void TreeCopy::failed(std::exception_ptr why) {
+  std::lock_guard lock(mutex_);
+  if (!failure_) failure_ = std::move(why);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+void TreeCopy::check() const {
+  if (stopped_ || (options_.cancelled && options_.cancelled())) throw Cancelled();
+}
+
+void TreeCopy::copy_directory(Directory directory) {
+  if (directory.to.get() < 0 && !open_again(directory)) return;
+  Original self = look(open_beneath(directory.from.get(), "."), directory.place);
+  int flags = O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC;
+  sys::Fd fd(openat(directory.from.get(), ".", flags));
+  if (fd.get() < 0) sys::fail("open directory", self.place.text());
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd.get()), closedir);
+  if (!stream) sys::fail("list directory", self.place.text());
+  fd.release();
+  for (;;) {
+    check();
+    errno = 0;
+    dirent const* entry = readdir(stream.get());
+    if (entry == nullptr && errno != 0) sys::fail("list directory", self.place.text());
+    if (entry == nullptr) break;
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") copy_entry(directory, name);
+  }
+  note_flags(self);
+  copy_attributes(self, directory.to.get(), options_.shown);
+}
+
+// False if it is no more where it was seen: then its copy, which is empty, goes too.
+bool TreeCopy::open_again(Directory& directory) const {
+  TreePath const& place = directory.place;
+  directory.from = open_directory_beneath(from_.get(), place);
+  if (directory.from.get() >= 0) {
+    directory.to = open_directory_beneath(to_.get(), place);
+    if (directory.to.get() < 0) sys::fail("open the copy of", place.text());
+    return true;
+  }
+  if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) sys::fail("open", place.text());
+  sys::Fd above = open_directory_beneath(to_.get(), place.above());
+  if (above.get() < 0) sys::fail("open the copy of", place.above().text());
+  if (unlinkat(above.get(), place.name().c_str(), AT_REMOVEDIR) != 0) {
+    sys::fail("remove the copy of", place.text());
+  }
+  return false;
+}
+
+void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
+  sys::Fd held = open_beneath(into.from.get(), name);
+  if (held.get() < 0 && errno == ENOENT) return;
+  Original from = look(std::move(held), into.place.below(name));
+  sys::Fd to = make_or_link(from, into);
+  if (to.get() < 0) return;
+  if (S_ISDIR(from.status.stx_mode)) {
+    add({std::move(from.place), std::move(from.fd), std::move(to)});
+    return;
+  }
+  if (S_ISREG(from.status.stx_mode)) content_.copy(from, to.get());
+  note_flags(from);
+  copy_attributes(from, to.get(), options_.shown);
+}
+
+// -1 if it is another name of what has been made before.
+sys::Fd TreeCopy::make_or_link(Original const& from, Directory const& into) {
+  struct statx const& status = from.status;
+  std::string const& name = from.place.name();
+  if (S_ISDIR(status.stx_mode) || status.stx_nlink < 2) return make_copy(from, into.to.get(), name);
+
+  Identity identity{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
+                    status.stx_btime.tv_sec, status.stx_btime.tv_nsec};
+  std::lock_guard lock(links_mutex_);
+  auto found = links_.find(identity);
+  if (found == links_.end()) {
+    sys::Fd made = make_copy(from, into.to.get(), name);
+    links_.emplace(identity, Linked{from.place, 1});
+    return made;
+  }
+  auto& [first, seen] = found->second;
+  sys::Fd above = open_directory_beneath(to_.get(), first.above());
+  if (above.get() < 0) sys::fail("open the copy of", first.above().text());
+  if (linkat(above.get(), first.name().c_str(), into.to.get(), name.c_str(), 0) != 0) {
+    sys::fail("link the copy of", from.place.text());
+  }
+  if (++seen >= status.stx_nlink) links_.erase(found);
+  return {};
+}
+
+void TreeCopy::note_flags(Original const& from) {
+  if ((from.status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) == 0) return;
+  std::lock_guard lock(mutex_);
+  ++report_.flags_lost_count;
+  if (report_.flags_lost.size() < kReportedPaths) {
+    report_.flags_lost.push_back(from.place.inside());
+  }
+}
+
+}  // namespace
+
+CopyReport copy_tree(fs::path const& from, fs::path const& to, CopyOptions const& options) {
+  return TreeCopy(from, to, options).run(TreePath(from.string()));
+}
+
+}  // namespace snapclone::tree
