@@ -4,62 +4,37 @@
 #include "api/metrics.hpp"
 #include "api/protocol.hpp"
 #include "api/server.hpp"
-#include "volume/catalogue.hpp"
-#include "volume/mounts.hpp"
-#include "volume/turns.hpp"
-#include "volume/usage.hpp"
-#include "volume/volumes.hpp"
+#include "volume/store.hpp"
 
-#include <functional>
-#include <mutex>
 #include <string>
-#include <vector>
 
 namespace snapclone::api {
 
-// What the verbs work on.
-struct Services {
-  volume::Catalogue& catalogue;
-  volume::Mounts& mounts;
-  volume::Volumes& volumes;
-  volume::Turns& turns;
-  volume::UsageSampler const& usage;
-  Metrics& metrics;
-  std::string backend;  // its name, for Status
-  std::string backend_reason;
-};
-
-// From a request to its reply: decodes, waits for the turn, runs the verb, logs one line, counts it
-// and encodes. Every exception ends here, as {"Err": sentence}.
+// From a request to its reply: decodes, asks the Store, logs one line, counts it and encodes. Every
+// exception ends here, as {"Err": sentence}.
 //
-// Activate and Capabilities are answered at once. All others wait until open(); then Get, List and
-// Path are answered on the calling thread, from memory and a look at the mount point of a mounted
-// volume, and the rest run in turn on whatever
-// `turns` executes them on.
+// Activate and Capabilities are answered at once, everything else when the Store is open: Get, List
+// and Path on the calling thread, the verbs that change something on the Store's threads. Safe from
+// every thread.
 class Dispatch {
  public:
-  explicit Dispatch(Services services) : services_(std::move(services)) {}
+  Dispatch(volume::Store& store, Metrics& metrics) : store_(store), metrics_(metrics) {}
 
-  // A Handler (api/server.hpp). Safe from every thread, as is open().
+  // A Handler (api/handler.hpp).
   void handle(std::string target, std::string body, Respond respond);
-  void open();
 
  private:
   void answer(Verb verb, std::string const& body, Respond const& respond);
+  void list(Respond const& respond) const;
   void look_up(Verb verb, std::string const& body, Respond const& respond) const;
   void create(std::string const& body, Respond const& respond);
   void remove(std::string const& body, Respond const& respond);
   void mount(std::string const& body, Respond const& respond);
   void unmount(std::string const& body, Respond const& respond);
-  void run_create_turn(CreateRequest const& request,
-                       std::function<void(std::vector<std::string> const& turns)> job);
-  void run_mount_turn(MountRequest const& request, std::function<void()> job);
-  VolumeView view(volume::Volume const& volume) const;
+  void undo_mount(MountRequest const& request, std::uint64_t serial);
 
-  Services services_;
-  std::mutex mutex_;  // guards the two below
-  bool open_ = false;
-  std::vector<std::function<void()>> waiting_;
+  volume::Store& store_;
+  Metrics& metrics_;
 };
 
 }  // namespace snapclone::api

@@ -2,7 +2,6 @@
 #include "api/protocol.hpp"
 
 #include "sys/text.hpp"
-#include "volume/policy.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -50,12 +49,12 @@ std::string string_member(Verb verb, json::object const& request, std::string_vi
   return {text->data(), text->size()};
 }
 
-std::map<std::string, std::string> decode_options(json::object const& request) {
+volume::RawOptions decode_options(json::object const& request) {
   json::value const* value = request.if_contains("Opts");
   if (!value || value->is_null()) return {};
   json::object const* members = value->if_object();
   if (!members) refuse(Verb::create, "\"Opts\" is not an object");
-  std::map<std::string, std::string> options;
+  volume::RawOptions options;
   for (json::key_value_pair const& member : *members) {
     std::string const key = member.key();
     json::string const* text = member.value().if_string();
@@ -112,18 +111,20 @@ std::string_view name_of(Verb verb) {
   return target.substr(target.find('.') + 1);
 }
 
-CreateRequest decode_create(std::string_view body) {
+volume::CreateRequest decode_create(std::string_view body) {
   json::object const request = parse(Verb::create, body);
-  return {string_member(Verb::create, request, "Name"), decode_options(request)};
+  volume::VolumeName name(string_member(Verb::create, request, "Name"));
+  return {std::move(name), volume::parse_options(decode_options(request))};
 }
 
-NameRequest decode_name(Verb verb, std::string_view body) {
-  return {string_member(verb, parse(verb, body), "Name")};
+volume::VolumeName decode_name(Verb verb, std::string_view body) {
+  return volume::VolumeName(string_member(verb, parse(verb, body), "Name"));
 }
 
 MountRequest decode_mount(Verb verb, std::string_view body) {
   json::object const request = parse(verb, body);
-  return {string_member(verb, request, "Name"), string_member(verb, request, "ID")};
+  volume::VolumeName name(string_member(verb, request, "Name"));
+  return {std::move(name), volume::MountId(string_member(verb, request, "ID"))};
 }
 
 std::string encode_error(std::string_view sentence) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "volume/options.hpp"
+
 #include <boost/json/object.hpp>
 
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -27,27 +28,19 @@ struct BadRequest : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-struct CreateRequest {
-  std::string name;
-  std::map<std::string, std::string> options;
-};
-
-struct NameRequest {  // Get, Path, Remove
-  std::string name;
-};
-
 struct MountRequest {  // Mount, Unmount
-  std::string name;
-  std::string id;
+  volume::VolumeName name;
+  volume::MountId id;
 };
 
-// Decoding checks the shape only. A name may still hold anything that JSON can, a NUL too, and must
-// pass the policy before it becomes part of a path. Members that we do not know are ignored, of a
-// repeated one the last counts, as in Go. They throw BadRequest, for an empty body as well: that is
-// what the engine sends when it repeats a request whose connection broke. Activate, Capabilities
-// and List have no decoder, since they take any body.
-CreateRequest decode_create(std::string_view body);
-NameRequest decode_name(Verb verb, std::string_view body);
+// Everything in a request is checked here, once: from here on names, IDs and options cannot be
+// wrong. Members that we do not know are ignored, and the last of a repeated one counts, as in Go.
+// The decoders throw BadRequest for a body of the wrong shape, and for an empty one: the engine
+// sends that when it repeats a request whose connection broke. They throw volume::Refusal for a
+// name, an ID or an option that is not allowed. Activate, Capabilities and List have no decoder,
+// since they take any body.
+volume::CreateRequest decode_create(std::string_view body);
+volume::VolumeName decode_name(Verb verb, std::string_view body);  // Get, Path, Remove
 MountRequest decode_mount(Verb verb, std::string_view body);
 
 struct VolumeView {

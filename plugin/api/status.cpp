@@ -10,7 +10,7 @@ namespace {
 
 namespace json = boost::json;
 
-json::object shown(volume::DiskUse const& use, bool snapshot) {
+json::object disk_use(volume::DiskUse const& use, bool snapshot) {
   json::object object;
   object["own_bytes"] = use.own;
   if (snapshot) object["clones_bytes"] = use.clones;
@@ -31,7 +31,8 @@ std::string age_text(std::int64_t seconds) {
   return std::to_string(seconds / kDay) + " days";
 }
 
-json::object status_of(volume::Volume const& volume, Circumstances const& circumstances) {
+json::object status_of(volume::Description const& description) {
+  volume::Volume const& volume = *description.volume;
   json::object status;
   if (!volume.unreadable.empty()) {
     status["error"] = volume.unreadable;
@@ -52,18 +53,18 @@ json::object status_of(volume::Volume const& volume, Circumstances const& circum
     status["medium"] = "memory";
     status["size"] = record.options.at("size");
   }
-  status["backend"] = circumstances.backend;
-  status["backend_reason"] = circumstances.backend_reason;
+  status["backend"] = description.backend;
+  status["backend_reason"] = description.backend_reason;
   status["layers"] = record.stack.size() + (snapshot ? 0 : 1);
-  if (circumstances.use) status["disk_use"] = shown(*circumstances.use, snapshot);
+  if (description.disk_use) status["disk_use"] = disk_use(*description.disk_use, snapshot);
   if (!snapshot) {
-    status["mounts"] = circumstances.mounts;
+    status["mounts"] = description.mounts;
     return status;
   }
-  status["clones"] = circumstances.clones;
+  status["clones"] = description.clones;
   json::array newest;
-  for (auto const& clone : circumstances.newest_clones) {
-    newest.push_back(json::object{{"mount", clone.mount_id}, {"since", clone.since}});
+  for (auto const& clone : description.newest_clones) {
+    newest.push_back(json::object{{"mount", clone.mount_id.text()}, {"since", clone.since}});
   }
   status["newest_clones"] = std::move(newest);
   return status;

@@ -52,6 +52,9 @@ class Backend {
   // Any other tree holds everything itself, and no stack has more than one layer.
   virtual bool layered() const = 0;
 
+  // Whether a tree over a snapshot begins as a copy of all its content, which takes its time.
+  virtual bool copies() const { return false; }
+
   // capture() of a tree that is being written gives one moment, as a power cut would.
   virtual bool atomic() const = 0;
 

@@ -13,6 +13,7 @@ class CopyBackend final : public BindMounted {
   using BindMounted::BindMounted;
 
   std::string_view name() const override { return "copy"; }
+  bool copies() const override { return true; }
   bool atomic() const override { return false; }
   void self_test(fs::path const& scratch) override;
   void make_tree(fs::path const& tree, Stack const& below) override;

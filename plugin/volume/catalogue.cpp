@@ -5,13 +5,17 @@
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/text.hpp"
+#include "volume/refusal.hpp"
+
+#include <utility>
 
 namespace snapclone::volume {
+
+using sys::MutexLock;
+
 namespace {
 
-VolumePtr readable(Record const& record) {
-  return std::make_shared<Volume const>(Volume{record, ""});
-}
+VolumePtr readable(Record const& record) { return std::make_shared<Volume const>(Volume{record}); }
 
 }  // namespace
 
@@ -21,46 +25,50 @@ void Catalogue::load() {
   if (names.size() < sys::least_subdirs(pool_.volumes())) {
     never_sweep();
     sys::log_error("the directory " + pool_.volumes().string() +
-                   " shows fewer volumes than it has: "
-                   "its file system is damaged. No layer will be deleted; disable the plugin, and "
-                   "after fsck put back what is in lost+found");
+                   " shows fewer volumes than it has: its file system is damaged. No layer will be "
+                   "deleted; disable the plugin, and after fsck put back what is in lost+found");
   }
   for (auto const& name : names) {
-    auto volume = std::make_shared<Volume>(read(name));
-    std::lock_guard lock(mutex_);
+    if (!VolumeName::allows(name)) {
+      never_sweep();
+      sys::log_error("\"" + sys::excerpt(name) + "\" in " + pool_.volumes().string() +
+                     " has no name that a volume can have: it is left alone, and no layer will be "
+                     "deleted until it is gone and the plugin has been enabled again");
+      continue;
+    }
+    auto volume = std::make_shared<Volume>(read(VolumeName(name)));
+    MutexLock lock(mutex_);
     if (!volume->unreadable.empty()) may_sweep_ = false;
-    volumes_[name] = {std::move(volume)};
+    volumes_[volume->record.name] = {std::move(volume)};
   }
   refuse_named_uppers();
 }
 
-Volume Catalogue::read(std::string const& name) const {
-  fs::path path = Pool::record_in(pool_.volume(name));
-  Volume volume;
+Volume Catalogue::read(VolumeName const& name) const {
+  fs::path path = pool_.record(name.text());
   try {
-    check_name(name);
-    volume.record = decode_record(sys::read_file(path));
-    if (volume.record.name != name) throw std::runtime_error("it is the record of another name");
-    for (auto const& layer : volume.record.stack) {
+    Record record = decode_record(sys::read_file(path));
+    if (record.name != name) throw std::runtime_error("it is the record of another name");
+    Stack layers = record.stack;
+    if (record.kind == Kind::volume) layers.push_back(record.upper);
+    for (auto const& layer : layers) {
       if (!sys::exists(pool_.tree(layer))) throw std::runtime_error("layer " + layer + " is gone");
     }
-    if (volume.record.kind == Kind::volume && !sys::exists(pool_.tree(volume.record.upper))) {
-      throw std::runtime_error("layer " + volume.record.upper + " is gone");
-    }
+    return {record};
   } catch (std::exception const& error) {
-    volume.record = {};
-    volume.record.name = name;
-    volume.unreadable = "the record " + path.string() + " cannot be used: " + error.what() +
-                        "; nothing was changed, and the README says what to do";
-    sys::log_error("volume \"" + sys::excerpt(name) + "\": " + volume.unreadable);
+    std::string why =
+        "the record " + path.string() + " cannot be used: " + error.what() +
+        "; nothing was changed, and docs/operations.md (\"When things go wrong\") says "
+        "what to do";
+    sys::log_error("volume \"" + name.text() + "\": " + why);
+    return {Record{.name = name}, why};
   }
-  return volume;
 }
 
 // Our own writes never name an upper in a stack. If a pool does all the same, the volume must not
 // be written: its snapshot would change.
 void Catalogue::refuse_named_uppers() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::multiset<std::string> named;
   for (auto const& [name, entry] : volumes_) {
     named.insert(entry.volume->record.stack.begin(), entry.volume->record.stack.end());
@@ -68,27 +76,26 @@ void Catalogue::refuse_named_uppers() {
   }
   for (auto& [name, entry] : volumes_) {
     std::string const& upper = entry.volume->record.upper;
-    if (upper.empty()) continue;
-    if (named.count(upper) == 1) continue;
+    if (upper.empty() || named.count(upper) == 1) continue;
     Volume refused = *entry.volume;
     refused.unreadable =
         "its layer " + upper +
-        " belongs to another volume or snapshot as well; nothing was "
-        "changed: use one that was made from it, or restore the pool from a backup";
-    sys::log_error("volume \"" + name + "\": " + refused.unreadable);
+        " belongs to another volume or snapshot as well; nothing was changed: use one that was "
+        "made from it, or restore the pool from a backup";
+    sys::log_error("volume \"" + name.text() + "\": " + refused.unreadable);
     entry.volume = std::make_shared<Volume const>(std::move(refused));
     may_sweep_ = false;
   }
 }
 
-VolumePtr Catalogue::find(std::string const& name) const {
-  std::lock_guard lock(mutex_);
+VolumePtr Catalogue::find(VolumeName const& name) const {
+  MutexLock lock(mutex_);
   auto found = volumes_.find(name);
   return found == volumes_.end() ? nullptr : found->second.volume;
 }
 
 std::vector<VolumePtr> Catalogue::all() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<VolumePtr> volumes;
   volumes.reserve(volumes_.size());
   for (auto const& [name, entry] : volumes_) volumes.push_back(entry.volume);
@@ -100,205 +107,150 @@ void Catalogue::add(Record const& record, fs::path const& staged) {
   sys::make_dir(staged);
   sys::write_file(Pool::record_in(staged), encode(record), sys::Durability::power);
   sys::sync_dir(staged);
-  sys::rename_new(staged, pool_.volume(record.name));  // the commit point
+  sys::rename_new(staged, pool_.volume(record.name.text()));  // the commit point
   try {
     sys::sync_dir(pool_.volumes());
   } catch (sys::Error const& error) {
     sys::log_error(std::string("a new volume may not survive a power cut: ") + error.what());
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   volumes_[record.name] = {std::move(volume)};
 }
 
 void Catalogue::replace(Record const& record) {
   auto volume = readable(record);
-  fs::path directory = pool_.volume(record.name);
-  sys::write_file(Pool::record_in(directory), encode(record), sys::Durability::power);
+  sys::write_file(pool_.record(record.name.text()), encode(record), sys::Durability::power);
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     volumes_[record.name].volume = std::move(volume);
   }
-  sys::sync_dir(directory);
+  sys::sync_dir(pool_.volume(record.name.text()));
 }
 
-std::size_t Catalogue::begin_removal(std::string const& name) {
-  std::lock_guard lock(mutex_);
-  auto clones = clones_.find(name);
-  if (clones != clones_.end()) return clones->second.by_id.size();
-  volumes_.at(name).removing = true;
-  return 0;
+Catalogue::Removal::Removal(Catalogue& catalogue, VolumeName name)
+    : catalogue_(catalogue), name_(std::move(name)) {
+  MutexLock lock(catalogue_.mutex_);
+  live_clones_ = catalogue_.live_.number_of_clones(name_);
+  if (live_clones_ == 0) catalogue_.volumes_.at(name_).removing = true;
 }
 
-void Catalogue::cancel_removal(std::string const& name) {
-  std::lock_guard lock(mutex_);
-  volumes_.at(name).removing = false;
+Catalogue::Removal::~Removal() {
+  MutexLock lock(catalogue_.mutex_);
+  auto found = catalogue_.volumes_.find(name_);
+  if (found != catalogue_.volumes_.end()) found->second.removing = false;
 }
 
-fs::path Catalogue::remove(std::string const& name) {
-  fs::path trashed = pool_.trash() / ("volume-" + sys::random_id());
-  sys::rename_new(pool_.volume(name), trashed);  // the commit point
+fs::path Catalogue::Removal::commit() {
+  Pool const& pool = catalogue_.pool_;
+  fs::path trashed = pool.trash() / ("volume-" + sys::random_id());
+  sys::rename_new(pool.volume(name_.text()), trashed);  // the commit point
   try {
-    sys::sync_dir(pool_.volumes());
+    sys::sync_dir(pool.volumes());
   } catch (sys::Error const& error) {
     sys::log_error(std::string("a removed volume may come back after a power cut: ") +
                    error.what());
   }
-  std::lock_guard lock(mutex_);
-  volumes_.erase(name);
-  counts_.erase(name);
+  MutexLock lock(catalogue_.mutex_);
+  catalogue_.volumes_.erase(name_);
+  catalogue_.live_.forget_counts(name_);
   return trashed;
 }
 
 void Catalogue::start_clone(CloneRecord const& clone, VolumePtr const& snapshot) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = volumes_.find(clone.volume);
   if (found == volumes_.end() || found->second.removing || found->second.volume != snapshot) {
     throw Refusal(described(snapshot->record) + " has just been removed");
   }
-  serials_[{clone.volume, clone.mount_id}] = ++last_serial_;
-  keep(clone);
+  live_.start_clone(clone);
 }
 
 void Catalogue::adopt_clone(CloneRecord const& clone) {
-  std::lock_guard lock(mutex_);
-  adopted_.emplace(clone.volume, clone.mount_id);
-  keep(clone);
-}
-
-void Catalogue::keep(CloneRecord const& clone) {
-  auto& [by_id, by_age] = clones_[clone.volume];
-  auto [kept, is_new] = by_id.try_emplace(clone.mount_id);
-  if (!is_new) by_age.erase(&kept->second);
-  kept->second = clone;
-  by_age.insert(&kept->second);
-}
-
-bool Catalogue::find_clone(std::string const& name, std::string const& mount_id,
-                           CloneRecord& found) const {
-  std::lock_guard lock(mutex_);
-  auto clones = clones_.find(name);
-  if (clones == clones_.end()) return false;
-  auto clone = clones->second.by_id.find(mount_id);
-  if (clone == clones->second.by_id.end()) return false;
-  found = clone->second;
-  return true;
+  MutexLock lock(mutex_);
+  live_.adopt_clone(clone);
 }
 
 void Catalogue::set_clone_count(CloneRecord const& clone) {
-  std::lock_guard lock(mutex_);
-  CloneRecord& kept = clones_.at(clone.volume).by_id.at(clone.mount_id);
-  kept.count = clone.count;
-  kept.mounted_again = clone.mounted_again;
+  MutexLock lock(mutex_);
+  live_.set_clone_count(clone);
 }
 
 void Catalogue::end_clone(CloneRecord const& clone) {
-  std::lock_guard lock(mutex_);
-  auto clones = clones_.find(clone.volume);
-  if (clones == clones_.end()) return;
-  auto& [by_id, by_age] = clones->second;
-  auto found = by_id.find(clone.mount_id);
-  if (found != by_id.end() && found->second.id == clone.id) {
-    by_age.erase(&found->second);
-    by_id.erase(found);
-    serials_.erase({clone.volume, clone.mount_id});
-    adopted_.erase({clone.volume, clone.mount_id});
-  }
-  if (by_id.empty()) clones_.erase(clones);
+  MutexLock lock(mutex_);
+  live_.end_clone(clone);
 }
 
-std::vector<CloneRecord> Catalogue::clones_of(std::string const& name,
-                                              std::string const& beginning) const {
-  std::lock_guard lock(mutex_);
-  std::vector<CloneRecord> all;
-  auto clones = clones_.find(name);
-  if (clones == clones_.end()) return all;
-  auto const& by_id = clones->second.by_id;
-  for (auto clone = by_id.lower_bound(beginning);
-       clone != by_id.end() && clone->first.rfind(beginning, 0) == 0; ++clone) {
-    all.push_back(clone->second);
-  }
-  return all;
+std::optional<CloneRecord> Catalogue::find_clone(VolumeName const& name,
+                                                 MountId const& mount_id) const {
+  MutexLock lock(mutex_);
+  return live_.find_clone(name, mount_id);
 }
 
-std::vector<CloneAge> Catalogue::newest_clones_of(std::string const& name, std::size_t most) const {
-  std::lock_guard lock(mutex_);
-  std::vector<CloneAge> newest;
-  auto clones = clones_.find(name);
-  if (clones == clones_.end()) return newest;
-  for (auto const* clone : clones->second.by_age) {
-    if (newest.size() == most) break;
-    newest.push_back({clone->mount_id, clone->since});
-  }
-  return newest;
+std::size_t Catalogue::number_of_clones(VolumeName const& name) const {
+  MutexLock lock(mutex_);
+  return live_.number_of_clones(name);
 }
 
-std::size_t Catalogue::number_of_clones(std::string const& name) const {
-  std::lock_guard lock(mutex_);
-  auto clones = clones_.find(name);
-  return clones == clones_.end() ? 0 : clones->second.by_id.size();
+std::vector<CloneRecord> Catalogue::clones_of(VolumeName const& name) const {
+  MutexLock lock(mutex_);
+  return live_.clones_of(name);
 }
 
-MountCounts Catalogue::counts(std::string const& name) const {
-  std::lock_guard lock(mutex_);
-  auto found = counts_.find(name);
-  return found == counts_.end() ? MountCounts{} : found->second;
+MatchingClones Catalogue::matching_clones(VolumeName const& name, std::string const& beginning,
+                                          std::size_t most) const {
+  MutexLock lock(mutex_);
+  return live_.matching_clones(name, beginning, most);
 }
 
-std::size_t Catalogue::number_of_counts(std::string const& name) const {
-  std::lock_guard lock(mutex_);
-  auto found = counts_.find(name);
-  return found == counts_.end() ? 0 : found->second.size();
+std::vector<CloneAge> Catalogue::newest_clones(VolumeName const& name, std::size_t most) const {
+  MutexLock lock(mutex_);
+  return live_.newest_clones(name, most);
 }
 
-void Catalogue::set_counts(std::string const& name, MountCounts counts) {
-  std::lock_guard lock(mutex_);
-  for (auto mount = adopted_.lower_bound({name, ""});
-       mount != adopted_.end() && mount->first == name;) {
-    mount = counts.count(mount->second) == 0 ? adopted_.erase(mount) : std::next(mount);
-  }
-  MountCounts& kept = counts_[name];
-  for (auto const& [mount_id, count] : kept) {
-    if (counts.count(mount_id) == 0) serials_.erase({name, mount_id});
-  }
-  for (auto const& [mount_id, count] : counts) {
-    if (kept.count(mount_id) == 0) serials_[{name, mount_id}] = ++last_serial_;
-  }
-  kept = std::move(counts);
-  if (kept.empty()) counts_.erase(name);
+MountCounts Catalogue::counts(VolumeName const& name) const {
+  MutexLock lock(mutex_);
+  return live_.counts(name);
 }
 
-void Catalogue::adopt_counts(std::string const& name, MountCounts counts) {
-  if (counts.empty()) return;
-  std::lock_guard lock(mutex_);
-  for (auto const& [mount_id, count] : counts) adopted_.emplace(name, mount_id);
-  counts_[name] = std::move(counts);
+std::size_t Catalogue::number_of_counts(VolumeName const& name) const {
+  MutexLock lock(mutex_);
+  return live_.number_of_counts(name);
 }
 
-std::uint64_t Catalogue::serial(std::string const& name, std::string const& mount_id) const {
-  std::lock_guard lock(mutex_);
-  auto found = serials_.find({name, mount_id});
-  return found == serials_.end() ? 0 : found->second;
+void Catalogue::set_counts(VolumeName const& name, MountCounts counts) {
+  MutexLock lock(mutex_);
+  live_.set_counts(name, std::move(counts));
+}
+
+void Catalogue::adopt_counts(VolumeName const& name, MountCounts counts) {
+  MutexLock lock(mutex_);
+  live_.adopt_counts(name, std::move(counts));
+}
+
+std::uint64_t Catalogue::serial(VolumeName const& name, MountId const& mount_id) const {
+  MutexLock lock(mutex_);
+  return live_.serial(name, mount_id);
 }
 
 void Catalogue::doubt_adopted() {
-  std::lock_guard lock(mutex_);
-  doubt_adopted_ = true;
+  MutexLock lock(mutex_);
+  live_.doubt_adopted();
 }
 
-bool Catalogue::doubted(std::string const& name, std::string const& mount_id) const {
-  std::lock_guard lock(mutex_);
-  return doubt_adopted_ && adopted_.count({name, mount_id}) != 0;
+bool Catalogue::doubted(VolumeName const& name, MountId const& mount_id) const {
+  MutexLock lock(mutex_);
+  return live_.doubted(name, mount_id);
 }
 
 std::set<std::string> Catalogue::needed_layers() const {
   std::vector<VolumePtr> volumes;
   std::set<std::string> needed;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     needed.insert(pinned_.begin(), pinned_.end());
     volumes.reserve(volumes_.size());
     for (auto const& [name, entry] : volumes_) volumes.push_back(entry.volume);
-    for (auto const& [name, clones] : clones_) {
+    for (auto const& [name, clones] : live_.clones()) {
       auto snapshot = volumes_.find(name);
       for (auto const& [mount_id, clone] : clones.by_id) {
         bool named = snapshot != volumes_.end() &&
@@ -315,18 +267,18 @@ std::set<std::string> Catalogue::needed_layers() const {
 }
 
 bool Catalogue::may_sweep() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return may_sweep_;
 }
 
 void Catalogue::never_sweep() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   may_sweep_ = false;
 }
 
 Catalogue::Pin::Pin(Catalogue& catalogue, Stack layers)
     : catalogue_(&catalogue), layers_(std::move(layers)) {
-  std::lock_guard lock(catalogue_->mutex_);
+  MutexLock lock(catalogue_->mutex_);
   catalogue_->pinned_.insert(layers_.begin(), layers_.end());
 }
 
@@ -340,7 +292,7 @@ Catalogue::Pin& Catalogue::Pin::operator=(Pin&& other) noexcept {
 
 Catalogue::Pin::~Pin() {
   if (catalogue_ == nullptr) return;
-  std::lock_guard lock(catalogue_->mutex_);
+  MutexLock lock(catalogue_->mutex_);
   for (auto const& layer : layers_) catalogue_->pinned_.erase(catalogue_->pinned_.find(layer));
 }
 

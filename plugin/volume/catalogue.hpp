@@ -2,15 +2,16 @@
 #pragma once
 
 #include "pool/pool.hpp"
+#include "sys/mutex.hpp"
+#include "volume/live_mounts.hpp"
 #include "volume/record.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace snapclone::volume {
@@ -21,20 +22,16 @@ namespace fs = boost::filesystem;
 // A volume or snapshot as it stands; replaced as a whole when it changes.
 struct Volume {
   Record record;
-  std::string unreadable;  // not empty: the sentence that says why. Then only the name is known
+  std::string unreadable = {};  // the sentence that says why. Then only the name is known
 };
 using VolumePtr = std::shared_ptr<Volume const>;
 
-struct CloneAge {
-  std::string mount_id;
-  std::string since;
-};
-
-// What exists: the records of volumes, durable before they are true in memory; the live clones and
-// mount counts, which live as long as the boot; and which layers any of these needs.
+// What exists: the records of volumes, durable before they are true in memory; what is mounted,
+// which lives as long as the boot (live_mounts.hpp); and which layers either needs.
 //
-// Safe from every thread; its mutex is never held across input or output. Functions that write
-// say so; two of them for one name must not run at once (volume/turns.hpp sees to that).
+// Safe from every thread. Its mutex is the last in the order of locks (ARCHITECTURE.md): nothing
+// else is locked while it is held, and no input or output is done. Functions that write say so; two
+// of them for one name must not run at once (store.hpp sees to that).
 class Catalogue {
  public:
   explicit Catalogue(Pool const& pool) : pool_(pool) {}
@@ -42,7 +39,7 @@ class Catalogue {
   // Reads every record. One that cannot be read keeps its name and is logged.
   void load();
 
-  VolumePtr find(std::string const& name) const;
+  VolumePtr find(VolumeName const& name) const;
   std::vector<VolumePtr> all() const;
 
   // Writes. Both are durable when they return. add() makes the volume wholly or not at all;
@@ -51,46 +48,49 @@ class Catalogue {
   void add(Record const& record, fs::path const& staged);
   void replace(Record const& record);
 
-  // begin_removal() succeeds if the volume has no live clones, and keeps new ones from starting;
-  // otherwise it gives their number. Then remove() (writes; durable) or cancel_removal().
-  std::size_t begin_removal(std::string const& name);
-  void cancel_removal(std::string const& name);
-  // Returns where in trash/ the record went.
-  fs::path remove(std::string const& name);
+  // A volume's way out. While it lives no clone of the volume can start.
+  class Removal {
+   public:
+    // `name` is in the catalogue.
+    Removal(Catalogue& catalogue, VolumeName name);
+    Removal(Removal const&) = delete;
+    Removal& operator=(Removal const&) = delete;
+    ~Removal();
 
-  // Live clones, by snapshot and mount ID; they pin their stacks. start_clone() throws Refusal if
-  // the snapshot is not any more what it was, or is being removed.
+    std::size_t live_clones() const { return live_clones_; }
+    // Writes; durable. Only without live clones. Returns where in trash/ the volume's directory
+    // went. When it throws the volume is still there.
+    fs::path commit();
+
+   private:
+    Catalogue& catalogue_;
+    VolumeName const name_;
+    std::size_t live_clones_ = 0;
+  };
+
+  // A live clone pins its stack. start_clone() throws Refusal if the snapshot was replaced or
+  // removed meanwhile, or is being removed.
   void start_clone(CloneRecord const& clone, VolumePtr const& snapshot);
+
+  // The rest of what is mounted: LiveMounts under the mutex.
   void adopt_clone(CloneRecord const& clone);
-  bool find_clone(std::string const& name, std::string const& mount_id, CloneRecord& found) const;
   void set_clone_count(CloneRecord const& clone);
   void end_clone(CloneRecord const& clone);
-  // Those whose mount ID begins so.
-  std::vector<CloneRecord> clones_of(std::string const& name,
-                                     std::string const& beginning = "") const;
-  // Of at most `most` of them, the newest first; and how many there are. The cost does not grow
-  // with that number.
-  std::vector<CloneAge> newest_clones_of(std::string const& name, std::size_t most) const;
-  std::size_t number_of_clones(std::string const& name) const;
-
-  // Who has a writable volume mounted, and how many they are.
-  MountCounts counts(std::string const& name) const;
-  std::size_t number_of_counts(std::string const& name) const;
-  void set_counts(std::string const& name, MountCounts counts);
-
-  void adopt_counts(std::string const& name, MountCounts counts);
-
-  // Of an ID that has a clone or a volume mounted. It gets another one when it has been unmounted
-  // and is mounted anew. 0 if it is not mounted, or has been since before this process.
-  std::uint64_t serial(std::string const& name, std::string const& mount_id) const;
-
-  // A Mount was lost with the process before this one, nobody knows of what, and engine 20.10 sends
-  // an Unmount for it all the same. From now on an Unmount of what was adopted is no proof that
-  // nobody uses it.
+  std::optional<CloneRecord> find_clone(VolumeName const& name, MountId const& mount_id) const;
+  std::size_t number_of_clones(VolumeName const& name) const;
+  std::vector<CloneRecord> clones_of(VolumeName const& name) const;
+  MatchingClones matching_clones(VolumeName const& name, std::string const& beginning,
+                                 std::size_t most) const;
+  std::vector<CloneAge> newest_clones(VolumeName const& name, std::size_t most) const;
+  MountCounts counts(VolumeName const& name) const;
+  std::size_t number_of_counts(VolumeName const& name) const;
+  void set_counts(VolumeName const& name, MountCounts counts);
+  void adopt_counts(VolumeName const& name, MountCounts counts);
+  std::uint64_t serial(VolumeName const& name, MountId const& mount_id) const;
   void doubt_adopted();
-  bool doubted(std::string const& name, std::string const& mount_id) const;
+  bool doubted(VolumeName const& name, MountId const& mount_id) const;
 
-  // Keeps layers from being swept as long as it lives.
+  // Keeps layers from being swept while it lives.
   class Pin {
    public:
     Pin() = default;
@@ -117,33 +117,16 @@ class Catalogue {
     bool removing = false;
   };
 
-  struct Newer {
-    bool operator()(CloneRecord const* a, CloneRecord const* b) const {
-      return std::tie(a->since, a->id) > std::tie(b->since, b->id);
-    }
-  };
-  struct Clones {
-    std::map<std::string, CloneRecord> by_id;    // by mount ID
-    std::set<CloneRecord const*, Newer> by_age;  // the same
-  };
-
-  Volume read(std::string const& name) const;
-  void keep(CloneRecord const& clone);
+  Volume read(VolumeName const& name) const;
   void refuse_named_uppers();
 
   Pool const& pool_;
 
-  mutable std::mutex mutex_;  // guards all below
-  std::map<std::string, Entry> volumes_;
-  std::map<std::string, Clones> clones_;  // by snapshot; none is empty
-  std::map<std::string, MountCounts> counts_;
-  using Mount = std::pair<std::string, std::string>;  // volume, mount ID
-  std::map<Mount, std::uint64_t> serials_;
-  std::uint64_t last_serial_ = 0;
-  std::set<Mount> adopted_;
-  bool doubt_adopted_ = false;
-  std::multiset<std::string> pinned_;
-  bool may_sweep_ = true;
+  mutable sys::Mutex mutex_;
+  std::map<VolumeName, Entry> volumes_ GUARDED_BY(mutex_);
+  LiveMounts live_ GUARDED_BY(mutex_);
+  std::multiset<std::string> pinned_ GUARDED_BY(mutex_);
+  bool may_sweep_ GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace snapclone::volume

@@ -5,6 +5,7 @@
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/text.hpp"
+#include "volume/refusal.hpp"
 
 namespace snapclone::volume {
 namespace {
@@ -28,10 +29,10 @@ Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpo
   if (!origin.clone && record.kind == Kind::snapshot) {
     return {record.stack, {catalogue_, record.stack}};
   }
-  bool is_idle = must_be_idle(origin) && idle(record, live, purpose);
-  if (backend_.layered() && is_idle) return sealed(record);
+  bool idle = asks_for_idle(origin) && check_idle(record, live, purpose);
+  if (backend_.layered() && idle) return seal(record);
   Stack below = origin.clone ? origin.clone->stack : record.stack;
-  Pinned frozen = stacked(captured(origin, backend::Form::sealed), below);
+  Pinned frozen = push_layer(capture(origin, backend::Form::sealed), below);
   sys::sync_filesystem(pool_.root());
   return frozen;
 }
@@ -46,8 +47,8 @@ Freezer::Upper Freezer::empty_upper() {
 Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string const& purpose) {
   bool sealed_already = !origin.clone && origin.volume->record.kind == Kind::snapshot;
   if (!backend_.layered() && !sealed_already) {
-    if (must_be_idle(origin)) idle(origin.volume->record, live, purpose);
-    Pinned made = captured(origin, backend::Form::writable);
+    if (asks_for_idle(origin)) check_idle(origin.volume->record, live, purpose);
+    Pinned made = capture(origin, backend::Form::writable);
     sys::sync_filesystem(pool_.root());
     return {made.stack.front(), {}, std::move(made.pin)};
   }
@@ -64,14 +65,15 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
   return {layer, below.stack, {catalogue_, all}};
 }
 
-// Whether it is better, or needed, to know that nobody writes. Who names a live clone says already
-// that it is one.
-bool Freezer::must_be_idle(Origin const& origin) const {
+// Whether it is better, or needed, to know that nobody writes. A request that names a live clone
+// says already that somebody may.
+bool Freezer::asks_for_idle(Origin const& origin) const {
   return !origin.clone && !backend_.atomic();
 }
 
-bool Freezer::idle(Record const& record, bool live, std::string const& purpose) {
-  Mounts::Usage usage = mounts_.usage(record);
+// True if nobody uses the volume; false if somebody does and `live` allows it.
+bool Freezer::check_idle(Record const& record, bool live, std::string const& purpose) {
+  Usage usage = in_use_.release(record);
   if (usage.use == backend::Use::free) return true;
   if (live) return false;
   if (usage.use == backend::Use::unknown) {
@@ -88,14 +90,15 @@ bool Freezer::idle(Record const& record, bool live, std::string const& purpose) 
 // Gives the volume a new upper and makes the old one part of its stack; a stack that gets too high
 // becomes one layer, for the snapshot and for the volume to go on with. That is durable before
 // anything else names the old upper, and the volume shows the same at every moment.
-Pinned Freezer::sealed(Record record) {
+Pinned Freezer::seal(Record record) {
   std::string old_upper = record.upper;
   if (backend_.unchanged(pool_.layer(old_upper), record.stack)) {
-    sys::sync_dir(pool_.volume(record.name));  // an earlier sealing may have failed right there
+    sys::sync_dir(
+        pool_.volume(record.name.text()));  // an earlier sealing may have failed right there
     drop_work(record.stack.front());
     return {record.stack, {catalogue_, record.stack}};
   }
-  Pinned frozen = stacked({{old_upper}, {catalogue_, {old_upper}}}, record.stack);
+  Pinned frozen = push_layer({{old_upper}, {catalogue_, {old_upper}}}, record.stack);
   record.stack = frozen.stack;
   try {
     Pinned upper = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, record.stack); });
@@ -135,13 +138,14 @@ void Freezer::sync_empty_layer(std::string const& layer) const {
   sys::sync_dir(pool_.layers());
 }
 
-Pinned Freezer::captured(Origin const& origin, backend::Form form) {
+Pinned Freezer::capture(Origin const& origin, backend::Form form) {
   Record const& record = origin.volume->record;
   return new_layer([&](fs::path const& tree) {
     if (origin.clone && origin.clone->in_memory && !backend_.layered()) {
-      return copy_shown(points_.clone(origin.clone->id), tree, form);
+      return copy_mounted(points_.clone(origin.clone->id), tree, form);
     }
-    fs::path from = origin.clone ? mounts_.tree_of(*origin.clone) : pool_.layer(record.upper);
+    fs::path from =
+        origin.clone ? tree_of(pool_, points_, *origin.clone) : pool_.layer(record.upper);
     try {
       report(backend_.capture(from, tree, form), described(record));
     } catch (backend::CannotCapture const& error) {
@@ -150,22 +154,22 @@ Pinned Freezer::captured(Origin const& origin, backend::Form form) {
   });
 }
 
-Pinned Freezer::stacked(Pinned top, Stack const& below) {
+Pinned Freezer::push_layer(Pinned top, Stack const& below) {
   if (!backend_.layered()) return top;
   Stack stack = top.stack;
   stack.insert(stack.end(), below.begin(), below.end());
-  if (stack.size() > kMostLayers) return flattened(stack);
+  if (stack.size() > kMostLayers) return flatten(stack);
   return {stack, {catalogue_, stack}};
 }
 
-// Copies what the stack shows into one new layer. The stack of whatever exists stays as it is.
-Pinned Freezer::flattened(Stack const& stack) {
+// Copies what the stack shows into one new layer. Existing stacks stay as they are.
+Pinned Freezer::flatten(Stack const& stack) {
   fs::path view = points_.view(sys::random_id());
   sys::ensure_dir(view);
   try {
     backend_.view(stack, view);
     Pinned flat =
-        new_layer([&](fs::path const& tree) { copy_shown(view, tree, backend::Form::sealed); });
+        new_layer([&](fs::path const& tree) { copy_mounted(view, tree, backend::Form::sealed); });
     clear_mount_point(view);
     return flat;
   } catch (...) {
@@ -174,7 +178,7 @@ Pinned Freezer::flattened(Stack const& stack) {
   }
 }
 
-void Freezer::copy_shown(fs::path const& mounted, fs::path const& tree, backend::Form form) {
+void Freezer::copy_mounted(fs::path const& mounted, fs::path const& tree, backend::Form form) {
   backend_.make_tree(tree, {});
   report(backend_.copy(mounted, Pool::content(tree), backend_.layered()),
          "what is mounted on " + mounted.string());

@@ -3,7 +3,8 @@
 
 #include "backend/backend.hpp"
 #include "volume/catalogue.hpp"
-#include "volume/mounts.hpp"
+#include "volume/in_use.hpp"
+#include "volume/mount_points.hpp"
 #include "volume/trash.hpp"
 
 #include <functional>
@@ -12,7 +13,7 @@
 
 namespace snapclone::volume {
 
-// What a snapshot or clone is made of: a volume, a snapshot, or a live clone of one.
+// The source of a snapshot or clone: a volume, a snapshot, or a live clone of one.
 struct Origin {
   VolumePtr volume;
   std::optional<CloneRecord> clone;
@@ -24,24 +25,24 @@ struct Pinned {
   Catalogue::Pin pin;
 };
 
-// Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks;
-// throws Refusal, sys::Error, or tree::Cancelled; then nothing has changed that anyone can see.
-// The caller holds the origin's turn.
+// Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks.
+// Throws Refusal, sys::Error, or Cancelled; then nothing has changed that anyone can see. The
+// caller holds the origin's turn.
 class Freezer {
  public:
   Freezer(Pool const& pool, MountPoints const& points, backend::Backend& backend,
-          Catalogue& catalogue, Mounts& mounts, Trash& trash)
+          Catalogue& catalogue, InUse& in_use, Trash& trash)
       : pool_(pool),
         points_(points),
         backend_(backend),
         catalogue_(catalogue),
-        mounts_(mounts),
+        in_use_(in_use),
         trash_(trash) {}
 
   // The sealed layers that hold the origin as it is now, durable. An idle volume of a layered
-  // backend is sealed, which copies nothing. Everything else that is written is captured; where
-  // that is not atomic, what is mounted is refused unless `live` (docs/consistency.md). `purpose`
-  // ends the refusal: "stop the containers that use it, then <purpose>".
+  // backend is sealed, which copies nothing. Any other writable origin is captured; where that is
+  // not atomic, a mounted volume is refused unless `live` (docs/consistency.md). `purpose` ends the
+  // refusal: "stop the containers that use it, then <purpose>".
   Pinned freeze(Origin const& origin, bool live, std::string const& purpose);
 
   // A writable layer, durable, for a volume that begins as the origin and has `below` under it.
@@ -54,22 +55,22 @@ class Freezer {
   Upper upper_from(Origin const& origin, bool live, std::string const& purpose);
 
  private:
-  bool must_be_idle(Origin const& origin) const;
-  bool idle(Record const& record, bool live, std::string const& purpose);
-  Pinned sealed(Record record);
+  bool asks_for_idle(Origin const& origin) const;
+  bool check_idle(Record const& record, bool live, std::string const& purpose);
+  Pinned seal(Record record);
   Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
   void sync_empty_layer(std::string const& layer) const;
-  Pinned captured(Origin const& origin, backend::Form form);
-  Pinned stacked(Pinned top, Stack const& below);
-  Pinned flattened(Stack const& stack);
-  void copy_shown(fs::path const& mounted, fs::path const& tree, backend::Form form);
+  Pinned capture(Origin const& origin, backend::Form form);
+  Pinned push_layer(Pinned top, Stack const& below);
+  Pinned flatten(Stack const& stack);
+  void copy_mounted(fs::path const& mounted, fs::path const& tree, backend::Form form);
   void drop_work(std::string const& sealed_layer);
 
   Pool const& pool_;
   MountPoints const& points_;
   backend::Backend& backend_;
   Catalogue& catalogue_;
-  Mounts& mounts_;
+  InUse& in_use_;
   Trash& trash_;
 };
 

@@ -55,6 +55,10 @@ MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   for (auto const& name : sys::list_dir(views())) clear_mount_point(view(name));
 }
 
+fs::path tree_of(pool::Pool const& pool, MountPoints const& points, CloneRecord const& clone) {
+  return clone.in_memory ? points.memory(clone.id) : pool.clone(clone.id);
+}
+
 void clear_mount_point(fs::path const& target) {
   try {
     while (sys::is_mounted(target)) sys::unmount(target);

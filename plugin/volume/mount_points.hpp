@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pool/pool.hpp"
 #include "sys/file.hpp"
 #include "sys/mount.hpp"
+#include "volume/record.hpp"
 
 #include <string>
 
@@ -43,6 +45,9 @@ class MountPoints {
   sys::Fd lock_;
   dev_t device_;  // of the tmpfs
 };
+
+// Where a live clone's own tree is: on a tmpfs here if it is in memory, in the pool otherwise.
+fs::path tree_of(pool::Pool const& pool, MountPoints const& points, CloneRecord const& clone);
 
 // Unmounts whatever is mounted there, and removes the directory.
 void clear_mount_point(fs::path const& target);

@@ -7,14 +7,11 @@
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
 #include "sys/text.hpp"
-
-#include <thread>
+#include "volume/refusal.hpp"
+#include "volume/target.hpp"
 
 namespace snapclone::volume {
 namespace {
-
-constexpr std::size_t kShortId = 12;
-constexpr std::chrono::milliseconds kLookAgain{20};
 
 // podman gives every mount of every volume this one ID (libpod/volume_internal_common.go).
 constexpr char kPodmanId[] = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2";
@@ -29,77 +26,88 @@ void try_to_clear(MountPoints const& points, std::string const& clone_id) {
 
 }  // namespace
 
-std::string Mounts::turn_of(std::string const& name, std::string const& mount_id) const {
-  VolumePtr volume = catalogue_.find(name);
-  bool snapshot = volume && volume->record.kind == Kind::snapshot;
-  return snapshot ? name + "@" + mount_id : name;  // no name contains "@"
-}
-
 std::string Mounts::mountpoint(Volume const& volume) const {
   if (volume.record.kind == Kind::snapshot || !volume.unreadable.empty()) return "";
   if (catalogue_.number_of_counts(volume.record.name) == 0) return "";
-  if (!points_.has_volume(volume.record.name)) return "";
-  return points_.volume(volume.record.name).string();
+  if (!points_.has_volume(volume.record.name.text())) return "";
+  return points_.volume(volume.record.name.text()).string();
 }
 
-Mounted Mounts::mount(std::string const& name, std::string const& mount_id) {
-  check_name(name);
-  check_mount_id(mount_id);
+bool Mounts::may_take_long(VolumeName const& name, MountId const& mount_id) const {
+  if (catalogue_.find_clone(name, mount_id) || catalogue_.counts(name).count(mount_id) != 0) {
+    return false;
+  }
+  VolumePtr volume = catalogue_.find(name);
+  if (!volume) return false;
+  Record const& record = volume->record;
+  return record.kind == Kind::volume || (backend_.copies() && record.memory == 0);
+}
+
+Mounted Mounts::mount(VolumeName const& name, MountId const& mount_id) {
   Mounted mounted;
   if (mount_again(name, mount_id, mounted)) return mounted;
   VolumePtr volume = catalogue_.find(name);
-  if (!volume) throw Refusal("there is no volume \"" + name + "\"");
+  if (!volume) throw Refusal("there is no volume \"" + name.text() + "\"");
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
   check_target(described(volume->record), volume->record.target);
   bool snapshot = volume->record.kind == Kind::snapshot;
-  if (snapshot && mount_id == kPodmanId) {
-    sys::log_warning("podman uses one mount ID for everything: all its containers share one clone");
+  if (snapshot && mount_id.text() == kPodmanId) {
+    throw Refusal(described(volume->record) +
+                  " cannot be mounted by podman, which gives all its mounts one ID: all its "
+                  "containers would share one clone. Use Docker, or make a volume for each "
+                  "container with -o clone-of=" +
+                  name.text());
   }
   mounted.path = snapshot ? mount_clone(volume, mount_id) : mount_volume(volume->record, mount_id);
   mounted.serial = catalogue_.serial(name, mount_id);
   return mounted;
 }
 
-// For what must not fail: the engine would take it amiss more than a count that a crash forgets.
-template <class... What>
-void Mounts::save_or_log(What const&... what) {
+// Best effort: losing a count in a crash is better than failing a nested Mount.
+void Mounts::count_or_log(CloneRecord const& clone) {
+  catalogue_.set_clone_count(clone);
   try {
-    save(what...);
+    save(clone);
   } catch (sys::Error const& error) {
     sys::log_warning(std::string("a mount is counted in memory only: ") + error.what());
   }
 }
 
-// Whatever else is wrong with the volume, who has it mounted can mount it again.
-bool Mounts::mount_again(std::string const& name, std::string const& mount_id, Mounted& mounted) {
-  CloneRecord clone;
-  if (catalogue_.find_clone(name, mount_id, clone)) {
-    mounted.path = points_.clone(clone.id);
+void Mounts::count_or_log(VolumeName const& name, MountCounts const& counts) {
+  catalogue_.set_counts(name, counts);
+  try {
+    in_use_.save_counts(name, counts);
+  } catch (sys::Error const& error) {
+    sys::log_warning(std::string("a mount is counted in memory only: ") + error.what());
+  }
+}
+
+// Comes before all checks: an ID that has the volume mounted can mount it again, whatever is wrong
+// with it by now.
+bool Mounts::mount_again(VolumeName const& name, MountId const& mount_id, Mounted& mounted) {
+  if (auto clone = catalogue_.find_clone(name, mount_id)) {
+    mounted.path = points_.clone(clone->id);
     if (!sys::is_mounted(mounted.path)) {  // someone else unmounted it
-      discard(clone, clone.count == 0);
+      discard(*clone, clone->count == 0);
       return false;
     }
-    ++clone.count;
-    clone.mounted_again = true;
-    catalogue_.set_clone_count(clone);
-    save_or_log(clone);
+    ++clone->count;
+    clone->mounted_again = true;
+    count_or_log(*clone);
     return true;
   }
-  mounted.path = points_.volume(name);
+  mounted.path = points_.volume(name.text());
   MountCounts counts = catalogue_.counts(name);
   if (counts.count(mount_id) == 0 || !sys::is_mounted(mounted.path)) return false;
   ++counts[mount_id];
-  catalogue_.set_counts(name, counts);
-  save_or_log(name, counts);
+  count_or_log(name, counts);
   return true;
 }
 
-fs::path Mounts::mount_clone(VolumePtr const& volume, std::string const& mount_id) {
-  CloneRecord clone;
+fs::path Mounts::mount_clone(VolumePtr const& volume, MountId const& mount_id) {
+  CloneRecord clone{.volume = volume->record.name, .mount_id = mount_id};
   // The mount ID is there to be seen where no mount has a name of its own (docs/consistency.md).
-  clone.id = mount_id.substr(0, kShortId) + "-" + sys::random_id();
-  clone.volume = volume->record.name;
-  clone.mount_id = mount_id;
+  clone.id = mount_id.short_text() + "-" + sys::random_id();
   clone.since = sys::now_rfc3339();
   clone.stack = volume->record.stack;
   clone.in_memory = volume->record.memory != 0;
@@ -134,8 +142,8 @@ void Mounts::make_clone(Record const& record, CloneRecord& clone) {
 }
 
 void Mounts::mount_tree(Record const& record, CloneRecord const& clone, fs::path const& target) {
-  std::string source = record.name + "@" + clone.mount_id.substr(0, kShortId);
-  fs::path tree = tree_of(clone);
+  std::string source = record.name.text() + "@" + clone.mount_id.short_text();
+  fs::path tree = tree_of(pool_, points_, clone);
   if (clone.in_memory) {
     return backend::mount_memory_tree(pool_, tree, clone.stack, source, target);
   }
@@ -143,22 +151,18 @@ void Mounts::mount_tree(Record const& record, CloneRecord const& clone, fs::path
   backend_.mount(tree, clone.stack, access, source, target);
 }
 
-fs::path Mounts::tree_of(CloneRecord const& clone) const {
-  return clone.in_memory ? points_.memory(clone.id) : pool_.clone(clone.id);
-}
-
-fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id) {
-  fs::path target = points_.volume(record.name);
+fs::path Mounts::mount_volume(Record const& record, MountId const& mount_id) {
+  fs::path target = points_.volume(record.name.text());
   MountCounts counts = catalogue_.counts(record.name);
   bool mounted = !counts.empty() && sys::is_mounted(target);
   if (!mounted) {
-    // Also with a count of zero: a mapped file, or an Unmount that the engine sent for a container
+    // Even with a count of zero: a mapped file, or an Unmount that the engine sent for a container
     // it had lost sight of, can outlive the count, and two overlays must not share an upper.
     if (backend_.can_probe()) {
-      make_idle(record, "start this one again");
+      in_use_.require_idle(record, "start this one again");
     } else {
       clear_mount_point(target);
-      lose_sight_of_users(record);
+      in_use_.give_up_counts(record);
     }
     counts.clear();
     sys::ensure_dir(target);
@@ -166,10 +170,10 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   try {
     if (!mounted) {
       backend_.mount(pool_.layer(record.upper), record.stack, backend::Access::persistent,
-                     record.name, target);
+                     record.name.text(), target);
     }
     ++counts[mount_id];
-    save(record.name, counts);
+    in_use_.save_counts(record.name, counts);
   } catch (...) {
     if (!mounted) clear_mount_point(target);
     throw;
@@ -178,50 +182,39 @@ fs::path Mounts::mount_volume(Record const& record, std::string const& mount_id)
   return target;
 }
 
-void Mounts::unmount(std::string const& name, std::string const& mount_id, Ended const& ended) {
-  check_name(name);
-  check_mount_id(mount_id);
-  CloneRecord clone;
-  if (catalogue_.find_clone(name, mount_id, clone)) {
-    if (clone.count > 1) {
-      --clone.count;
-      catalogue_.set_clone_count(clone);
-      save_or_log(clone);
-    } else {
-      end(clone, ended);
-    }
-    return;
+void Mounts::unmount(VolumeName const& name, MountId const& mount_id, Ended const& ended) {
+  if (auto clone = catalogue_.find_clone(name, mount_id)) {
+    if (clone->count <= 1) return end(*clone, ended);
+    --clone->count;
+    return count_or_log(*clone);
   }
   MountCounts counts = catalogue_.counts(name);
   auto count = counts.find(mount_id);
   if (count == counts.end()) return;
-  if (count->second == 1 && catalogue_.doubted(name, mount_id) && !hold_volume(name)) return;
+  bool doubted = count->second == 1 && catalogue_.doubted(name, mount_id);
+  if (doubted && !in_use_.hold_until_boot(name)) return;
   if (--count->second == 0) counts.erase(count);
-  catalogue_.set_counts(name, counts);
-  save_or_log(name, counts);
+  count_or_log(name, counts);
   if (!counts.empty()) return;
   try {
-    clear_mount_point(points_.volume(name));
+    clear_mount_point(points_.volume(name.text()));
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());  // the next Mount, or the next start, tries again
   }
 }
 
-void Mounts::take_back(std::string const& name, std::string const& mount_id, std::uint64_t serial) {
+void Mounts::take_back(VolumeName const& name, MountId const& mount_id, std::uint64_t serial) {
   if (catalogue_.serial(name, mount_id) != serial) return;
-  CloneRecord clone;
-  bool copied = !backend_.layered() && !backend_.atomic();
-  bool found = catalogue_.find_clone(name, mount_id, clone);
-  if (!found || !copied || clone.mounted_again || clone.in_memory || !spares_.keep(clone)) {
-    return unmount(name, mount_id);
-  }
-  catalogue_.end_clone(clone);
-  try_to_clear(points_, clone.id);  // the next start tries again
+  auto clone = catalogue_.find_clone(name, mount_id);
+  bool untouched_copy = clone && backend_.copies() && !clone->mounted_again && !clone->in_memory;
+  if (!untouched_copy || !spares_.keep(*clone)) return unmount(name, mount_id);
+  catalogue_.end_clone(*clone);
+  try_to_clear(points_, clone->id);  // the next start tries again
 }
 
 // The last Unmount. It does not fail: an error would make the engine use the ID again and find the
-// old clone. What cannot be dropped now is dropped as soon as that works, and what may be in use
-// and cannot be held stays as it is until the next start.
+// old clone. A clone that cannot be dropped now is dropped as soon as that works; one that may be
+// in use and cannot be held stays as it is until the next start.
 void Mounts::end(CloneRecord clone, Ended const& ended) {
   bool proven = !catalogue_.doubted(clone.volume, clone.mount_id);
   try {
@@ -232,7 +225,7 @@ void Mounts::end(CloneRecord clone, Ended const& ended) {
   }
   if (!proven) return;
   clone.count = 0;
-  save_or_log(clone);
+  count_or_log(clone);
   try_to_clear(points_, clone.id);  // the trash tries again
   trash_.drop(clone);
   catalogue_.end_clone(clone);
@@ -254,87 +247,12 @@ void Mounts::discard(CloneRecord const& clone, bool acknowledged, Ended const& e
   if (made) trash_.queue(trashed, clone, std::move(pin));
 }
 
-Mounts::Usage Mounts::usage(Record const& record) {
-  fs::path target = points_.volume(record.name);
-  MountCounts counts = catalogue_.counts(record.name);
-  std::string list = "docker ps --filter volume=" + record.name + " shows";
-  if (!counts.empty() && sys::is_mounted(target)) {
-    return {backend::Use::used, "is in use by " + sys::counted(counts.size(), "mount"),
-            "stop the containers that use it (" + list + " them)", "them"};
-  }
-  clear_mount_point(target);
-  lose_sight_of_users(record);
-  backend::Use use = settled_use(pool_.layer(record.upper));
-  if (use == backend::Use::free) {
-    clear_counts(record.name);
-    return {};
-  }
-  return {use,
-          std::string(use == backend::Use::used ? "is still" : "may still be") +
-              " in use by a container that the plugin knows nothing of, most likely one started "
-              "before the plugin was restarted",
-          "stop that container (" + list + " it)", "it"};
-}
-
-void Mounts::make_idle(Record const& record, std::string const& purpose) {
-  Usage found = usage(record);
-  if (found.use != backend::Use::free) {
-    throw Refusal(described(record) + " " + found.sentence + ": " + found.remedy + ", then " +
-                  purpose);
-  }
-}
-
-// Counts of a volume that is not mounted here: containers that have outlived our mounts may go on.
-// Where that cannot be found out, it is held against the volume until the next boot.
-void Mounts::lose_sight_of_users(Record const& record) {
-  if (backend_.can_probe() || catalogue_.counts(record.name).empty()) return;
-  backend_.hold_until_boot(pool_.layer(record.upper));
-  clear_counts(record.name);
-}
-
-// For an Unmount that may be for a Mount that was lost. Where use cannot be found out the next boot
-// alone is proof then. False if that cannot be written down.
-bool Mounts::hold_volume(std::string const& name) {
-  if (backend_.can_probe()) return true;
-  try {
-    VolumePtr volume = catalogue_.find(name);
-    if (!volume || !volume->unreadable.empty()) return false;
-    backend_.hold_until_boot(pool_.layer(volume->record.upper));
-    return true;
-  } catch (sys::Error const& error) {
-    sys::log_warning(error.what());
-    return false;
-  }
-}
-
-void Mounts::clear_counts(std::string const& name) {
-  save(name, {});
-  catalogue_.set_counts(name, {});
-}
-
-backend::Use Mounts::settled_use(fs::path const& tree) const {
-  auto end = std::chrono::steady_clock::now() + settle_;
-  for (;;) {
-    backend::Use use = backend_.use_of(tree);
-    if (use != backend::Use::used || std::chrono::steady_clock::now() >= end) return use;
-    std::this_thread::sleep_for(kLookAgain);
-  }
-}
-
-// Of a record that is there only the count changes, which is a single digit nearly always.
-void Mounts::save(CloneRecord const& clone) {
+// Of a record that is there only the count changes, which is nearly always a single digit.
+void Mounts::save(CloneRecord const& clone) const {
   std::string text = encode(clone);
-  if (clone.count < 10 && sys::overwrite_file(pool_.clone_record(clone.id), text)) return;
-  sys::write_file(pool_.clone_record(clone.id), text, sys::Durability::process);
-}
-
-void Mounts::save(std::string const& name, MountCounts const& counts) {
-  fs::path path = pool_.mounts() / name;
-  if (counts.empty()) {
-    sys::remove_file(path);
-  } else {
-    sys::write_file(path, encode(counts), sys::Durability::process);
-  }
+  fs::path path = pool_.clone_record(clone.id);
+  if (clone.count < 10 && sys::overwrite_file(path, text)) return;
+  sys::write_file(path, text, sys::Durability::process);
 }
 
 }  // namespace snapclone::volume

@@ -90,13 +90,13 @@ std::string printed(json::object const& object) { return json::serialize(object)
 std::string_view name_of(Kind kind) { return kind == Kind::snapshot ? "snapshot" : "volume"; }
 
 std::string described(Record const& record) {
-  return std::string(name_of(record.kind)) + " \"" + record.name + "\"";
+  return std::string(name_of(record.kind)) + " \"" + record.name.text() + "\"";
 }
 
 std::string encode(Record const& record) {
   json::object object;
   object["record"] = kVersion;
-  object["name"] = record.name;
+  object["name"] = record.name.text();
   object["kind"] = json::string_view(name_of(record.kind));
   object["stack"] = array(record.stack);
   if (record.kind == Kind::volume) object["upper"] = record.upper;
@@ -113,8 +113,7 @@ std::string encode(Record const& record) {
 
 Record decode_record(std::string_view text_) {
   json::object object = parsed(text_);
-  Record record;
-  record.name = text(object, "name");
+  Record record{.name = VolumeName(text(object, "name"))};
   std::string kind = text(object, "kind");
   if (kind != "volume" && kind != "snapshot") missing("kind");
   record.kind = kind == "snapshot" ? Kind::snapshot : Kind::volume;
@@ -143,8 +142,8 @@ Record decode_record(std::string_view text_) {
 std::string encode(CloneRecord const& record) {
   json::object object;
   object["record"] = kVersion;
-  object["volume"] = record.volume;
-  object["mount"] = record.mount_id;
+  object["volume"] = record.volume.text();
+  object["mount"] = record.mount_id.text();
   object["stack"] = array(record.stack);
   object["since"] = record.since;
   object["count"] = record.count;
@@ -154,9 +153,8 @@ std::string encode(CloneRecord const& record) {
 
 CloneRecord decode_clone(std::string_view text_) {
   json::object object = parsed(text_);
-  CloneRecord record;
-  record.volume = text(object, "volume");
-  record.mount_id = text(object, "mount");
+  CloneRecord record{.volume = VolumeName(text(object, "volume")),
+                     .mount_id = MountId(text(object, "mount"))};
   record.stack = stack(object);
   record.since = text(object, "since");
   auto const* count = object.if_contains("count");
@@ -168,7 +166,7 @@ CloneRecord decode_clone(std::string_view text_) {
 
 std::string encode(MountCounts const& counts) {
   json::object ids;
-  for (auto const& [id, count] : counts) ids[id] = count;
+  for (auto const& [id, count] : counts) ids[id.text()] = count;
   json::object object;
   object["record"] = kVersion;
   object["counts"] = std::move(ids);
@@ -181,7 +179,7 @@ MountCounts decode_counts(std::string_view text_) {
   if (ids == nullptr || !ids->is_object()) missing("counts");
   MountCounts counts;
   for (auto const& [id, count] : ids->get_object()) {
-    counts[std::string(id)] = count_of(count, "counts");
+    counts[MountId(id)] = count_of(count, "counts");
   }
   return counts;
 }

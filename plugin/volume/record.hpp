@@ -2,7 +2,8 @@
 #pragma once
 
 #include "pool/pool.hpp"
-#include "volume/policy.hpp"
+#include "volume/names.hpp"
+#include "volume/options.hpp"
 
 #include <map>
 #include <optional>
@@ -10,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-// What is written about volumes, clones and mounts: JSON text, one object a file, pure functions.
-// A decoder throws std::runtime_error that says what is wrong with the text; members it does not
-// know are ignored, so that an older version reads what a newer minor one wrote.
+// The files about volumes, clones and mounts: JSON text, one object a file. Pure functions. A
+// decoder throws std::runtime_error that says what is wrong with the text. It ignores members that
+// it does not know, so that an older version reads what a newer minor one wrote.
 namespace snapclone::volume {
 
 using pool::Stack;
@@ -25,23 +26,23 @@ std::string_view name_of(Kind kind);
 //    "options": {what Create was given}, "target": "/data" (if any), "access": "ro" (if so),
 //    "memory": bytes (with medium=memory), "lineage": ["db", …] (what it was made of, nearest
 //    first), "created": "2026-01-31T…Z"}
-// A snapshot's stack is not empty, "size" is among the options of what has "memory", and "created"
-// is RFC 3339: the engine forgets a volume that says anything else.
+// A snapshot's stack is not empty, "size" is among the options of a record with "memory", and
+// "created" is RFC 3339: the engine forgets a volume that says anything else.
 //
 // A layer is the upper of at most one volume, and then in no stack: sealing first gives the volume
 // a new upper, durably, and names the old one in a snapshot afterwards. So whatever record is lost
 // or unreadable, no layer that a stack names is ever written.
 struct Record {
-  std::string name;
+  VolumeName name;
   Kind kind = Kind::volume;
-  Stack stack;
-  std::string upper;
-  RawOptions options;
-  std::optional<std::string> target;
+  Stack stack = {};
+  std::string upper = {};
+  RawOptions options = {};
+  std::optional<std::string> target = {};
   bool read_only = false;
   std::uint64_t memory = 0;
-  std::vector<std::string> lineage;
-  std::string created;
+  std::vector<std::string> lineage = {};
+  std::string created = {};
 
   bool operator==(Record const&) const = default;
 };
@@ -55,16 +56,16 @@ Record decode_record(std::string_view text);
 // clones/<boot id>/<clone id>/clone.json, replaced at every change of the count, never synced:
 //   {"record": 1, "volume": "seed", "mount": "<mount ID>", "stack": […], "since": "…", "count": 1,
 //    "medium": "memory" (if so)}
-// It pins its stack as long as the directory exists, in trash/ as well.
+// It pins its stack while the directory exists, in trash/ as well.
 struct CloneRecord {
-  std::string id;  // the directory's name
-  std::string volume;
-  std::string mount_id;
-  Stack stack;
-  std::string since;
+  std::string id = {};  // the directory's name; not in the file
+  VolumeName volume;
+  MountId mount_id;
+  Stack stack = {};
+  std::string since = {};
   unsigned count = 0;
   bool in_memory = false;
-  bool mounted_again = false;  // by its ID; not written down
+  bool mounted_again = false;  // by its ID; not in the file
 
   bool operator==(CloneRecord const&) const = default;
 };
@@ -73,7 +74,7 @@ std::string encode(CloneRecord const& record);
 CloneRecord decode_clone(std::string_view text);
 
 // mounts/<boot id>/<volume name>: {"record": 1, "counts": {"<mount ID>": 2, …}}, never synced.
-using MountCounts = std::map<std::string, unsigned>;
+using MountCounts = std::map<MountId, unsigned>;
 
 std::string encode(MountCounts const& counts);
 MountCounts decode_counts(std::string_view text);

@@ -12,7 +12,7 @@ namespace snapclone::volume {
 namespace {
 
 // Stands for mounts that a damaged count file may have named: the volume has to be proven free.
-constexpr char kUnknownMount[] = "unknown";
+MountId const kUnknownMount("unknown");
 
 // A crash while a record was being replaced leaves the new one beside it.
 void drop_unfinished(fs::path const& record, Trash& trash) {
@@ -43,7 +43,7 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
       trash.drop(pool.clone(id), TrashKind::other);
       continue;
     }
-    CloneRecord clone;
+    std::optional<CloneRecord> clone;
     try {
       clone = decode_clone(sys::read_file(record));
     } catch (std::exception const& error) {
@@ -53,14 +53,14 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
                      " cannot be used: " + error.what());
       continue;
     }
-    clone.id = id;
-    if (clone.count > 0 && sys::is_mounted(points.clone(id))) {
+    clone->id = id;
+    if (clone->count > 0 && sys::is_mounted(points.clone(id))) {
       drop_unfinished(record, trash);
-      catalogue.adopt_clone(clone);
+      catalogue.adopt_clone(*clone);
       kept.insert(id);
     } else {
       try {
-        mounts.discard(clone, clone.count == 0);
+        mounts.discard(*clone, clone->count == 0);
       } catch (sys::Error const& error) {
         catalogue.never_sweep();
         kept.insert(id);
@@ -74,14 +74,15 @@ std::set<std::string> recover_clones(Pool const& pool, MountPoints const& points
 void recover_counts(Pool const& pool, Catalogue& catalogue, Trash& trash) {
   for (auto const& name : sys::list_dir(pool.mounts())) {
     fs::path path = pool.mounts() / name;
-    if (!catalogue.find(name)) {  // a removed volume's, or a temporary file
+    if (!VolumeName::allows(name) || !catalogue.find(VolumeName(name))) {
+      // a removed volume's, or a temporary file
       trash.put(path, TrashKind::other);
       continue;
     }
     try {
-      catalogue.adopt_counts(name, decode_counts(sys::read_file(path)));
+      catalogue.adopt_counts(VolumeName(name), decode_counts(sys::read_file(path)));
     } catch (std::exception const& error) {
-      catalogue.set_counts(name, {{kUnknownMount, 1}});
+      catalogue.set_counts(VolumeName(name), {{kUnknownMount, 1}});
       sys::log_warning("the mount counts of volume \"" + name +
                        "\" cannot be used: " + error.what());
     }
@@ -109,7 +110,8 @@ void clear_mount_points(MountPoints const& points, Catalogue const& catalogue,
     if (kept_clones.count(id) == 0) clear_clone(points, id);
   }
   for (auto const& name : sys::list_dir(points.volumes())) {
-    if (catalogue.counts(name).empty()) clear_mount_point(points.volume(name));
+    bool counted = VolumeName::allows(name) && !catalogue.counts(VolumeName(name)).empty();
+    if (!counted) clear_mount_point(points.volume(name));
   }
 }
 
@@ -124,7 +126,7 @@ void recover(Pool const& pool, MountPoints const& points, Catalogue& catalogue, 
   catalogue.load();
   for (auto const& volume : catalogue.all()) {
     if (!volume->unreadable.empty()) continue;  // what is damaged is left as it is
-    drop_unfinished(pool.record(volume->record.name), trash);
+    drop_unfinished(pool.record(volume->record.name.text()), trash);
   }
   auto kept = recover_clones(pool, points, catalogue, mounts, trash);
   recover_counts(pool, catalogue, trash);

@@ -7,21 +7,27 @@
 namespace snapclone::volume {
 
 bool Spares::keep(CloneRecord const& clone) {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   if (kept_.count(clone.volume) != 0) return false;
+  fs::path spare = pool_.staging() / clone.id;
   try {
-    sys::remove_file(pool_.clone_record(clone.id));
-    sys::rename_new(pool_.clone(clone.id), pool_.staging() / clone.id);
+    sys::rename_new(pool_.clone(clone.id), spare);
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());
     return false;
   }
-  kept_[clone.volume] = clone;
+  try {
+    sys::remove_file(Pool::clone_record_in(spare));
+    kept_.emplace(clone.volume, clone);
+  } catch (sys::Error const& error) {
+    sys::log_warning(error.what());
+    trash_.drop(spare, TrashKind::other);  // with its old record it must never become a clone
+  }
   return true;
 }
 
 bool Spares::use(CloneRecord const& clone) {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   auto found = kept_.find(clone.volume);
   if (found == kept_.end() || found->second.stack != clone.stack) return false;
   fs::path spare = pool_.staging() / found->second.id;
@@ -35,8 +41,8 @@ bool Spares::use(CloneRecord const& clone) {
   }
 }
 
-void Spares::forget(std::string const& snapshot) {
-  std::lock_guard lock(mutex_);
+void Spares::forget(VolumeName const& snapshot) {
+  sys::MutexLock lock(mutex_);
   auto found = kept_.find(snapshot);
   if (found == kept_.end()) return;
   fs::path spare = pool_.staging() / found->second.id;

@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sys/mutex.hpp"
 #include "volume/record.hpp"
 #include "volume/trash.hpp"
 
 #include <map>
-#include <mutex>
-#include <string>
 
 namespace snapclone::volume {
 
 // Finished copies of snapshots that nobody has used, at most one of each, for the next Mount. They
-// lie in staging/, without a record: a crash leaves nothing of them. Safe from every thread; what
-// fails is logged, since nothing depends on a spare.
+// lie in staging/: a crash leaves nothing of them. Safe from every thread. A failure is logged,
+// since nothing depends on a spare. Its mutex comes before the Trash's in the order of locks.
 class Spares {
  public:
   Spares(Pool const& pool, Trash& trash) : pool_(pool), trash_(trash) {}
 
-  // Takes the clone's directory, and its record away. False if there is a spare already, or that
-  // failed: then the clone is where it was.
-  bool keep(CloneRecord const& clone);
+  // Takes the clone's directory. False if there is a spare already, or if the directory cannot be
+  // moved: then the clone and its record are as they were.
+  bool keep(CloneRecord const& clone) EXCLUDES(mutex_);
 
-  // Makes a spare of what the new clone is to be its directory. False if there is none.
-  bool use(CloneRecord const& clone);
+  // Moves a spare into place as the new clone's directory. False if there is none.
+  bool use(CloneRecord const& clone) EXCLUDES(mutex_);
 
-  void forget(std::string const& snapshot);
+  void forget(VolumeName const& snapshot) EXCLUDES(mutex_);
 
  private:
   Pool const& pool_;
   Trash& trash_;
-  std::mutex mutex_;                         // guards the map
-  std::map<std::string, CloneRecord> kept_;  // by snapshot; the clones they were made for
+  sys::Mutex mutex_;
+  // By snapshot; the clones they were made for.
+  std::map<VolumeName, CloneRecord> kept_ GUARDED_BY(mutex_);
 };
 
 }  // namespace snapclone::volume

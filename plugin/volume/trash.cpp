@@ -115,7 +115,7 @@ Trash::Item Trash::item(fs::path const& entry) {
     fs::path record = Pool::clone_record_in(entry);
     if (sys::exists(record)) {
       item.clone = decode_clone(sys::read_file(record));
-      item.pin = {catalogue_, item.clone.stack};
+      item.pin = {catalogue_, item.clone->stack};
     }
   } catch (std::exception const& error) {
     catalogue_.never_sweep();
@@ -183,9 +183,9 @@ void Trash::run() {
 // Whether layers may be unneeded without it: not while its snapshot is there, as it nearly always
 // is.
 bool Trash::frees_layers(Item const& item) const {
-  if (item.kind != TrashKind::clone) return false;
-  VolumePtr snapshot = catalogue_.find(item.clone.volume);
-  return !snapshot || snapshot->record.stack != item.clone.stack;
+  if (!item.clone) return false;
+  VolumePtr snapshot = catalogue_.find(item.clone->volume);
+  return !snapshot || snapshot->record.stack != item.clone->stack;
 }
 
 // True if the entry is gone.

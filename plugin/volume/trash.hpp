@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -69,7 +70,7 @@ class Trash {
   struct Item {
     fs::path path;
     TrashKind kind;
-    CloneRecord clone;  // what is known of it, with its pin
+    std::optional<CloneRecord> clone;  // what is known of it, with its pin
     Catalogue::Pin pin;
     Clock::time_point when;
     bool complained = false;  // it has been logged once why it is kept

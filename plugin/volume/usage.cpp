@@ -72,7 +72,7 @@ void UsageSampler::measure() {
   auto volumes = catalogue_.all();
   auto named = named_layers(volumes);
   std::erase_if(sealed_, [&](auto const& layer) { return named.count(layer.first) == 0; });
-  std::map<std::string, DiskUse> found;
+  std::map<VolumeName, DiskUse> found;
   DiskUse total;
   for (auto const& volume : volumes) {
     Record const& record = volume->record;
@@ -84,7 +84,7 @@ void UsageSampler::measure() {
       }
       if (!record.upper.empty()) use.own += size_of_layer(record.upper, false);
       for (auto const& clone : catalogue_.clones_of(record.name)) {
-        use.clones += size_of(mounts_.tree_of(clone));
+        use.clones += size_of(tree_of(pool_, points_, clone));
       }
       use.measured = sys::now_rfc3339();
       found[record.name] = use;
@@ -129,7 +129,7 @@ std::uint64_t UsageSampler::size_of(fs::path const& tree) {
   });
 }
 
-std::optional<DiskUse> UsageSampler::of(std::string const& name) const {
+std::optional<DiskUse> UsageSampler::of(VolumeName const& name) const {
   std::lock_guard lock(mutex_);
   auto found = found_.find(name);
   if (found == found_.end()) return std::nullopt;

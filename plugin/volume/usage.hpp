@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "backend/backend.hpp"
 #include "volume/catalogue.hpp"
-#include "volume/mounts.hpp"
+#include "volume/mount_points.hpp"
 
 #include <condition_variable>
 #include <cstdint>
@@ -27,8 +28,8 @@ struct DiskUse {
 class UsageSampler {
  public:
   UsageSampler(Pool const& pool, backend::Backend const& backend, Catalogue const& catalogue,
-               Mounts const& mounts)
-      : pool_(pool), backend_(backend), catalogue_(catalogue), mounts_(mounts) {}
+               MountPoints const& points)
+      : pool_(pool), backend_(backend), catalogue_(catalogue), points_(points) {}
   UsageSampler(UsageSampler const&) = delete;
   UsageSampler& operator=(UsageSampler const&) = delete;
   ~UsageSampler();
@@ -39,7 +40,7 @@ class UsageSampler {
   void measure();
 
   // Nothing as long as the volume has not been measured.
-  std::optional<DiskUse> of(std::string const& name) const;
+  std::optional<DiskUse> of(VolumeName const& name) const;
   // The sum over all volumes, measured in one round; nothing before the first has ended.
   std::optional<DiskUse> total() const;
 
@@ -51,13 +52,13 @@ class UsageSampler {
   Pool const& pool_;
   backend::Backend const& backend_;
   Catalogue const& catalogue_;
-  Mounts const& mounts_;
+  MountPoints const& points_;
 
   std::map<std::string, std::uint64_t> sealed_;  // layers that do not change; the thread's own
 
   mutable std::mutex mutex_;  // guards all below but the thread
   std::condition_variable changed_;
-  std::map<std::string, DiskUse> found_;
+  std::map<VolumeName, DiskUse> found_;
   std::optional<DiskUse> total_;
   bool stopping_ = false;
   std::thread thread_;

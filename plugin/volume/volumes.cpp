@@ -6,153 +6,127 @@
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/text.hpp"
-
-#include <algorithm>
+#include "volume/refusal.hpp"
 
 namespace snapclone::volume {
 namespace {
 
 constexpr std::size_t kLongestLineage = 20;
 constexpr std::size_t kNamedClones = 20;
-constexpr std::size_t kShortId = 12;
-
-std::string quoted(std::string const& name) { return "\"" + name + "\""; }
 
 // What the volume is made of, nearest first.
 std::vector<std::string> lineage_from(Record const& source) {
-  std::vector<std::string> lineage = {source.name};
+  std::vector<std::string> lineage = {source.name.text()};
   lineage.insert(lineage.end(), source.lineage.begin(), source.lineage.end());
   if (lineage.size() > kLongestLineage) lineage.resize(kLongestLineage);
   return lineage;
 }
 
 // Newest first, as a person would type them.
-std::string listed(std::vector<CloneRecord> clones) {
-  std::sort(clones.begin(), clones.end(),
-            [](auto const& a, auto const& b) { return a.since > b.since; });
-  std::string text;
-  for (std::size_t i = 0; i < clones.size() && i < kNamedClones; ++i) {
-    text += (text.empty() ? "" : ", ") + clones[i].volume + "@" +
-            clones[i].mount_id.substr(0, kShortId) + " (since " + clones[i].since + ")";
+std::string listed(MatchingClones const& clones) {
+  std::vector<std::string> named;
+  for (auto const& clone : clones.newest) {
+    named.push_back(clone.volume.text() + "@" + clone.mount_id.short_text() + " (since " +
+                    clone.since + ")");
   }
-  if (clones.size() > kNamedClones) text += " and older ones";
-  return text;
+  std::string text = sys::join(named, ", ");
+  return clones.number > clones.newest.size() ? text + " and older ones" : text;
 }
 
 }  // namespace
 
-std::vector<std::string> Volumes::turns_of_create(std::string const& name,
-                                                  RawOptions const& raw) const {
-  std::vector<std::string> turns = {name};
-  std::optional<Source> source;
-  try {
-    source = parse_options(raw).source;
-  } catch (Refusal const&) {
-    return turns;  // create() will say it
+std::optional<CloneRecord> Volumes::source_clone(CreateRequest const& request) const {
+  if (exists_already(request)) return std::nullopt;
+  auto const& source = request.options.source;
+  if (!source || !source->mount) return std::nullopt;
+  std::string const& mount = *source->mount;
+  VolumePtr volume = source_volume(request.options);
+  std::string what = described(volume->record);
+  if (volume->record.kind == Kind::volume) {
+    throw Refusal(what + " has no clones, only snapshots have: leave out \"@" + mount +
+                  "\" to take the volume itself");
   }
-  if (!source) return turns;
-  turns.push_back(source->name);
-  if (!source->mount) return turns;
-  for (auto const& clone : live_clones(source->name, *source->mount)) {
-    turns.push_back(mounts_.turn_of(clone.volume, clone.mount_id));
+  MatchingClones found = catalogue_.matching_clones(source->name, mount, kNamedClones);
+  if (found.number == 1 && !mount.empty()) return found.newest.front();
+  MatchingClones all = catalogue_.matching_clones(source->name, "", kNamedClones);
+  if (all.number == 0) throw Refusal(what + " has no live clones");
+  if (mount.empty()) {
+    throw Refusal("a mount ID, or its beginning, must follow the \"@\"; " + what +
+                  " has these live clones: " + listed(all));
   }
-  return turns;
+  if (found.number == 0) {
+    throw Refusal(what + " has no live clone whose mount ID begins with \"" + mount +
+                  "\"; it has these: " + listed(all));
+  }
+  throw Refusal(what + " has more than one live clone whose mount ID begins with \"" + mount +
+                "\": " + listed(found));
 }
 
-void Volumes::create(std::string const& name, RawOptions const& raw,
-                     std::vector<std::string> const& turns) {
-  check_name(name);
-  Options options = parse_options(raw);
-  if (VolumePtr existing = catalogue_.find(name)) {
-    if (!existing->unreadable.empty()) throw Refusal(existing->unreadable);
-    if (existing->record.options == raw) return;
-    throw Refusal(described(existing->record) +
-                  " exists already with other options: remove it first, or use another name");
+void Volumes::create(CreateRequest const& request, std::optional<CloneRecord> const& clone) {
+  if (exists_already(request)) return;
+  Options const& options = request.options;
+  Origin origin;
+  if (options.source) {
+    origin = {source_volume(options), source_clone(request)};
+    bool another = origin.clone && (!clone || origin.clone->id != clone->id);
+    if (another)
+      throw Refusal(listed({1, {*origin.clone}}) + " has only just been mounted: try again");
   }
-
-  Record record;
-  record.name = name;
-  record.kind = options.snapshot ? Kind::snapshot : Kind::volume;
-  record.options = raw;
-  record.target = options.target;
-  record.read_only = options.read_only;
-  record.memory = options.memory;
-  record.created = sys::now_rfc3339();
+  Record record{.name = request.name,
+                .kind = options.snapshot ? Kind::snapshot : Kind::volume,
+                .options = options.given,
+                .target = options.target,
+                .read_only = options.read_only,
+                .memory = options.memory,
+                .created = sys::now_rfc3339()};
   try {
-    make(record, options, turns);
+    make(record, options, origin);
   } catch (...) {
     trash_.sweep();  // new layers, which nothing pins any more
     throw;
   }
 }
 
-void Volumes::make(Record& record, Options const& options, std::vector<std::string> const& turns) {
-  if (!options.source) {
-    Freezer::Upper upper = freezer_.empty_upper();
-    record.upper = upper.layer;
-    return add(record);
-  }
-  Origin from = origin(options, turns);
-  record.lineage = lineage_from(from.volume->record);
-  if (!record.target) record.target = from.volume->record.target;
-  if (options.snapshot) {
-    Pinned frozen = freezer_.freeze(from, options.live, "make the snapshot");
-    record.stack = frozen.stack;
-    if (record.memory != 0) check_memory(record.stack);
-    return add(record);
-  }
-  Freezer::Upper upper = freezer_.upper_from(from, options.live, "make the clone");
-  record.upper = upper.layer;
-  record.stack = upper.below;
-  add(record);
+bool Volumes::exists_already(CreateRequest const& request) const {
+  VolumePtr existing = catalogue_.find(request.name);
+  if (!existing) return false;
+  if (!existing->unreadable.empty()) throw Refusal(existing->unreadable);
+  if (existing->record.options == request.options.given) return true;
+  throw Refusal(described(existing->record) +
+                " exists already with other options: remove it first, or use another name");
 }
 
-Origin Volumes::origin(Options const& options, std::vector<std::string> const& turns) const {
-  Source const& source = *options.source;
-  std::string what = options.snapshot ? "snapshot" : "clone";
-  VolumePtr volume = catalogue_.find(source.name);
+VolumePtr Volumes::source_volume(Options const& options) const {
+  VolumeName const& name = options.source->name;
+  VolumePtr volume = catalogue_.find(name);
   if (!volume) {
-    throw Refusal("snapclone has no volume " + quoted(source.name) + " to make a " + what +
+    throw Refusal("snapclone has no volume \"" + name.text() + "\" to make a " +
+                  (options.snapshot ? "snapshot" : "clone") +
                   " of: docker volume ls shows which are its own, and those of other drivers must "
                   "be copied into one first");
   }
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
-  if (!source.mount) return {volume, std::nullopt};
-  CloneRecord clone = live_clone(*volume, *source.mount);
-  std::string turn = mounts_.turn_of(clone.volume, clone.mount_id);
-  if (std::find(turns.begin(), turns.end(), turn) == turns.end()) {
-    throw Refusal(listed({clone}) + " has only just been mounted: try again");
-  }
-  return {volume, clone};
+  return volume;
 }
 
-CloneRecord Volumes::live_clone(Volume const& snapshot, std::string const& mount) const {
-  Record const& record = snapshot.record;
-  if (record.kind == Kind::volume) {
-    throw Refusal(described(record) + " has no clones, only snapshots have: leave out \"@" + mount +
-                  "\" to take the volume itself");
+void Volumes::make(Record& record, Options const& options, Origin const& origin) {
+  if (!origin.volume) {
+    Freezer::Upper upper = freezer_.empty_upper();
+    record.upper = upper.layer;
+    return add(record);
   }
-  auto found = live_clones(record.name, mount);
-  if (found.size() == 1 && !mount.empty()) return found.front();
-  auto all = live_clones(record.name, "");
-  if (all.empty()) throw Refusal(described(record) + " has no live clones");
-  if (mount.empty()) {
-    throw Refusal("a mount ID, or its beginning, must follow the \"@\"; " + described(record) +
-                  " has these live clones: " + listed(all));
+  record.lineage = lineage_from(origin.volume->record);
+  if (!record.target) record.target = origin.volume->record.target;
+  if (options.snapshot) {
+    Pinned frozen = freezer_.freeze(origin, options.live, "make the snapshot");
+    record.stack = frozen.stack;
+    if (record.memory != 0) check_memory(record.stack);
+    return add(record);
   }
-  if (found.empty()) {
-    throw Refusal(described(record) + " has no live clone whose mount ID begins with \"" + mount +
-                  "\"; it has these: " + listed(all));
-  }
-  throw Refusal(described(record) + " has more than one live clone whose mount ID begins with \"" +
-                mount + "\": " + listed(found));
-}
-
-std::vector<CloneRecord> Volumes::live_clones(std::string const& snapshot,
-                                              std::string const& mount) const {
-  auto clones = catalogue_.clones_of(snapshot, mount);
-  std::erase_if(clones, [](CloneRecord const& clone) { return clone.count == 0; });
-  return clones;
+  Freezer::Upper upper = freezer_.upper_from(origin, options.live, "make the clone");
+  record.upper = upper.layer;
+  record.stack = upper.below;
+  add(record);
 }
 
 void Volumes::check_memory(Stack const& stack) const {
@@ -173,32 +147,25 @@ void Volumes::add(Record const& record) {
   }
 }
 
-void Volumes::remove(std::string const& name) {
-  check_name(name);
+void Volumes::remove(VolumeName const& name) {
   VolumePtr volume = catalogue_.find(name);
-  if (!volume) throw Refusal("there is no volume " + quoted(name));
+  if (!volume) throw Refusal("there is no volume \"" + name.text() + "\"");
   if (!volume->unreadable.empty()) throw Refusal(volume->unreadable);
   if (volume->record.kind == Kind::volume) {
     // Where use cannot be found out the volume goes, and its tree stays until the next boot.
-    Mounts::Usage usage = mounts_.usage(volume->record);
+    Usage usage = in_use_.release(volume->record);
     if (usage.use == backend::Use::used) {
       throw Refusal(described(volume->record) + " " + usage.sentence + ": " + usage.remedy +
                     ", then remove it");
     }
   }
-  if (std::size_t live = catalogue_.begin_removal(name)) {
-    throw Refusal(described(volume->record) + " has " + sys::counted(live, "live clone") +
+  Catalogue::Removal removal(catalogue_, name);
+  if (removal.live_clones() != 0) {
+    throw Refusal(described(volume->record) + " has " +
+                  sys::counted(removal.live_clones(), "live clone") +
                   ": stop the containers that use it first");
   }
-  fs::path trashed;
-  try {
-    trashed = catalogue_.remove(name);
-  } catch (...) {
-    catalogue_.cancel_removal(name);
-    throw;
-  }
-  mounts_.forget(name);
-  trash_.queue(trashed);
+  trash_.queue(removal.commit());
   trash_.sweep();
 }
 

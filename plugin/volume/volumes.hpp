@@ -2,50 +2,46 @@
 #pragma once
 
 #include "volume/freezer.hpp"
+#include "volume/options.hpp"
 
-#include <string>
-#include <vector>
+#include <optional>
 
 namespace snapclone::volume {
 
-// Making and removing volumes and snapshots. Both functions block and throw Refusal or sys::Error;
-// when they throw, nothing has changed that anyone can see. The caller holds the turns that
-// turns_of_create() and turns_of_remove() name.
+// Making and removing volumes and snapshots. The functions block and throw Refusal or sys::Error;
+// when they throw, nothing has changed that anyone can see. The caller holds the turns (store.hpp).
 class Volumes {
  public:
   Volumes(Pool const& pool, MountPoints const& points, backend::Backend& backend,
-          Catalogue& catalogue, Mounts& mounts, Trash& trash)
+          Catalogue& catalogue, InUse& in_use, Trash& trash)
       : pool_(pool),
         points_(points),
         catalogue_(catalogue),
-        mounts_(mounts),
+        in_use_(in_use),
         trash_(trash),
-        freezer_(pool, points, backend, catalogue, mounts, trash) {}
+        freezer_(pool, points, backend, catalogue, in_use, trash) {}
 
-  // The same name with the same options again is success. `turns` are those the caller holds.
-  void create(std::string const& name, RawOptions const& options,
-              std::vector<std::string> const& turns);
-  void remove(std::string const& name);
+  // The live clone that the request's NAME@MOUNT means at this moment; none if it names no clone,
+  // or if the volume exists already. Throws Refusal unless it means exactly one.
+  std::optional<CloneRecord> source_clone(CreateRequest const& request) const;
 
-  // A Create takes its source's turn as well as its own name's: otherwise a Mount could slip in
-  // between the proof that the source is idle and its sealing, or a clone end while it is copied.
-  // Which clone NAME@MOUNT means may change while the caller waits: it asks again once it has them.
-  std::vector<std::string> turns_of_create(std::string const& name,
-                                           RawOptions const& options) const;
-  static std::vector<std::string> turns_of_remove(std::string const& name) { return {name}; }
+  // The same name with the same options again is success. `clone` is what source_clone() said, and
+  // the caller has its turn by now: throws Refusal if NAME@MOUNT means another one meanwhile.
+  void create(CreateRequest const& request, std::optional<CloneRecord> const& clone);
+
+  void remove(VolumeName const& name);
 
  private:
-  void make(Record& record, Options const& options, std::vector<std::string> const& turns);
-  Origin origin(Options const& options, std::vector<std::string> const& turns) const;
-  CloneRecord live_clone(Volume const& snapshot, std::string const& mount) const;
-  std::vector<CloneRecord> live_clones(std::string const& snapshot, std::string const& mount) const;
+  bool exists_already(CreateRequest const& request) const;
+  void make(Record& record, Options const& options, Origin const& origin);
+  VolumePtr source_volume(Options const& options) const;
   void check_memory(Stack const& stack) const;
   void add(Record const& record);
 
   Pool const& pool_;
   MountPoints const& points_;
   Catalogue& catalogue_;
-  Mounts& mounts_;
+  InUse& in_use_;
   Trash& trash_;
   Freezer freezer_;
 };

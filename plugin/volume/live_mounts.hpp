@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "volume/record.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace snapclone::volume {
+
+struct CloneAge {
+  MountId mount_id;
+  std::string since;
+};
+
+// Live clones that a person may mean by the beginning of a mount ID.
+struct MatchingClones {
+  std::size_t number = 0;
+  std::vector<CloneRecord> newest;  // not more than were asked for
+};
+
+// What is mounted, in memory: the clones of snapshots, by mount ID, and who has a volume mounted
+// how often. All of it ends with the machine's boot. Does no input or output. Thread-compatible:
+// the Catalogue has one under its mutex.
+class LiveMounts {
+ public:
+  struct Newer {
+    bool operator()(CloneRecord const* a, CloneRecord const* b) const {
+      return std::tie(a->since, a->id) > std::tie(b->since, b->id);
+    }
+  };
+  struct Clones {
+    std::map<MountId, CloneRecord> by_id;
+    std::set<CloneRecord const*, Newer> by_age;  // the same
+  };
+
+  // A new clone, whose mount gets a serial; or one that the process before this one made.
+  void start_clone(CloneRecord const& clone);
+  void adopt_clone(CloneRecord const& clone);
+  std::optional<CloneRecord> find_clone(VolumeName const& name, MountId const& mount_id) const;
+  void set_clone_count(CloneRecord const& clone);
+  void end_clone(CloneRecord const& clone);
+
+  std::size_t number_of_clones(VolumeName const& name) const;
+  std::vector<CloneRecord> clones_of(VolumeName const& name) const;
+  std::map<VolumeName, Clones> const& clones() const { return clones_; }  // by snapshot
+  // Those that someone has mounted and whose mount ID begins so.
+  MatchingClones matching_clones(VolumeName const& name, std::string const& beginning,
+                                 std::size_t most) const;
+  // The cost does not grow with the number of clones.
+  std::vector<CloneAge> newest_clones(VolumeName const& name, std::size_t most) const;
+  // Who has a writable volume mounted.
+  MountCounts counts(VolumeName const& name) const;
+  std::size_t number_of_counts(VolumeName const& name) const;
+  void set_counts(VolumeName const& name, MountCounts counts);
+  void adopt_counts(VolumeName const& name, MountCounts counts);
+  void forget_counts(VolumeName const& name) { counts_.erase(name); }
+
+  // Of an ID that has a clone or a volume mounted. It gets another one when it has been unmounted
+  // and is mounted anew. 0 if it is not mounted, or has been since before this process.
+  std::uint64_t serial(VolumeName const& name, MountId const& mount_id) const;
+
+  // A Mount was lost with the process before this one, nobody knows of what, and engine 20.10 sends
+  // an Unmount for it all the same. From now on an Unmount of what was adopted is no proof that
+  // nobody uses it.
+  void doubt_adopted() { doubt_adopted_ = true; }
+  bool doubted(VolumeName const& name, MountId const& mount_id) const;
+
+ private:
+  using Mount = std::pair<VolumeName, MountId>;
+
+  void put(CloneRecord const& clone);
+  Clones const* find(VolumeName const& name) const;
+
+  std::map<VolumeName, Clones> clones_;  // by snapshot; none is empty
+  std::map<VolumeName, MountCounts> counts_;
+  std::map<Mount, std::uint64_t> serials_;
+  std::uint64_t last_serial_ = 0;
+  std::map<VolumeName, std::set<MountId>> adopted_;  // from the process before this one
+  bool doubt_adopted_ = false;
+};
+
+}  // namespace snapclone::volume

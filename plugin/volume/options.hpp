@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "volume/names.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// The options of `docker volume create -o …`, parsed once. Pure functions.
+namespace snapclone::volume {
+
+using RawOptions = std::map<std::string, std::string>;
+
+// What a snapshot or clone begins as: NAME, or NAME@MOUNT for a live clone of NAME, whose mount ID
+// begins with MOUNT.
+struct Source {
+  VolumeName name;
+  std::optional<std::string> mount;
+};
+
+struct Options {
+  RawOptions given;              // as Create got them
+  std::optional<Source> source;  // snapshot-of or clone-of
+  bool snapshot = false;         // it was snapshot-of
+  std::optional<std::string> target;
+  bool read_only = false;    // access=ro
+  bool live = false;         // live=true
+  std::uint64_t memory = 0;  // medium=memory: its size in bytes
+};
+
+// Throws Refusal for an unknown option, an unknown value, or a combination without a meaning. The
+// target is taken as it is: check_target() has its say at Mount.
+Options parse_options(RawOptions const& given);
+
+// "512m" as bytes: a whole number, with k, m or g behind it or nothing for bytes, from 1 MiB to
+// 1 TiB. Throws Refusal.
+std::uint64_t parse_size(std::string_view text);
+
+struct CreateRequest {
+  VolumeName name;
+  Options options;
+};
+
+}  // namespace snapclone::volume
