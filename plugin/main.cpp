@@ -199,7 +199,7 @@ class Plugin {
   // as a crash.
   void drain() {
     sys::log_info("stopping: answering what is running");
-    backend_.cancel();
+    backend_.cancel_copies();
     deadline_.expires_after(kDrainTime);
     deadline_.async_wait([this](boost::system::error_code) { io_.stop(); });
     server_.drain([this] { stop_when_idle(); });
@@ -224,7 +224,7 @@ class Plugin {
   asio::io_context io_{1};
   Workers workers_{kWorkers};
   volume::Turns turns_;
-  volume::UsageSampler usage_;
+  volume::DiskUseSampler usage_;
   api::Metrics metrics_;
   api::MetricsFile metrics_file_;
   bool const has_metrics_file_;

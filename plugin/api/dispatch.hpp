@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "api/handler.hpp"
 #include "api/metrics.hpp"
 #include "api/protocol.hpp"
-#include "api/server.hpp"
 #include "volume/catalogue.hpp"
+#include "volume/disk_use.hpp"
 #include "volume/mounts.hpp"
 #include "volume/turns.hpp"
-#include "volume/usage.hpp"
 #include "volume/volumes.hpp"
 
 #include <functional>
@@ -23,7 +23,7 @@ struct Services {
   volume::Mounts& mounts;
   volume::Volumes& volumes;
   volume::Turns& turns;
-  volume::UsageSampler const& usage;
+  volume::DiskUseSampler const& usage;
   Metrics& metrics;
   std::string backend;  // its name, for Status
   std::string backend_reason;

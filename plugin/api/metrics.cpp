@@ -57,7 +57,7 @@ void write(Page& page, Gauges const& now) {
 
 void Metrics::count(Verb verb, bool succeeded, std::chrono::nanoseconds duration) {
   double seconds = std::chrono::duration<double>(duration).count();
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   Counts& counts = counts_.at(static_cast<std::size_t>(verb));
   ++(succeeded ? counts.succeeded : counts.failed);
   counts.seconds += seconds;
@@ -69,13 +69,13 @@ void Metrics::count(Verb verb, bool succeeded, std::chrono::nanoseconds duration
 }
 
 void Metrics::count_undone() {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   ++undone_;
 }
 
 std::string Metrics::text(Gauges const& gauges) const {
   Page page;
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   page.family("requests_total", "counter", "Requests of the engine that were answered.");
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     auto verb = name_of(static_cast<Verb>(i));

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "api/protocol.hpp"
+#include "sys/mutex.hpp"
 
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 namespace snapclone::api {
@@ -49,9 +49,9 @@ class Metrics {
     std::array<std::uint64_t, kBuckets.size()> within = {};  // not cumulative
   };
 
-  mutable std::mutex mutex_;           // guards all below
-  std::array<Counts, kVerbs> counts_;  // by verb
-  std::uint64_t undone_ = 0;
+  mutable sys::Mutex mutex_;
+  std::array<Counts, kVerbs> counts_ GUARDED_BY(mutex_);  // by verb
+  std::uint64_t undone_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace snapclone::api

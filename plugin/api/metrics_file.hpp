@@ -4,7 +4,7 @@
 #include "api/metrics.hpp"
 #include "pool/pool.hpp"
 #include "volume/catalogue.hpp"
-#include "volume/usage.hpp"
+#include "volume/disk_use.hpp"
 
 namespace snapclone::api {
 
@@ -16,7 +16,7 @@ namespace fs = boost::filesystem;
 class MetricsFile {
  public:
   MetricsFile(fs::path file, std::string backend, Metrics const& metrics, pool::Pool const& pool,
-              volume::Catalogue const& catalogue, volume::UsageSampler const& usage)
+              volume::Catalogue const& catalogue, volume::DiskUseSampler const& usage)
       : file_(std::move(file)),
         backend_(std::move(backend)),
         metrics_(metrics),
@@ -35,7 +35,7 @@ class MetricsFile {
   Metrics const& metrics_;
   pool::Pool const& pool_;
   volume::Catalogue const& catalogue_;
-  volume::UsageSampler const& usage_;
+  volume::DiskUseSampler const& usage_;
 };
 
 }  // namespace snapclone::api

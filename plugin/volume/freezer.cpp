@@ -67,7 +67,7 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
 // Whether it is better, or needed, to know that nobody writes. Who names a live clone says already
 // that it is one.
 bool Freezer::must_be_idle(Origin const& origin) const {
-  return !origin.clone && !backend_.atomic();
+  return !origin.clone && !backend_.captures_atomically();
 }
 
 bool Freezer::idle(Record const& record, bool live, std::string const& purpose) {
@@ -183,8 +183,7 @@ void Freezer::copy_shown(fs::path const& mounted, fs::path const& tree, backend:
 
 // Not before the layer is durably sealed: without its work directory no volume can be mounted.
 void Freezer::drop_work(std::string const& sealed_layer) {
-  fs::path work = pool_.layer(sealed_layer) / "work";
-  if (sys::exists(work)) trash_.drop(work, TrashKind::other);
+  trash_.drop_leftover_work(pool_.layer(sealed_layer));
 }
 
 }  // namespace snapclone::volume

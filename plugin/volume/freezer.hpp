@@ -25,7 +25,7 @@ struct Pinned {
 };
 
 // Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks;
-// throws Refusal, sys::Error, or tree::Cancelled; then nothing has changed that anyone can see.
+// throws Refusal, sys::Error, or sys::Cancelled; then nothing has changed that anyone can see.
 // The caller holds the origin's turn.
 class Freezer {
  public:

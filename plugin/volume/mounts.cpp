@@ -210,7 +210,7 @@ void Mounts::unmount(std::string const& name, std::string const& mount_id, Ended
 void Mounts::take_back(std::string const& name, std::string const& mount_id, std::uint64_t serial) {
   if (catalogue_.serial(name, mount_id) != serial) return;
   CloneRecord clone;
-  bool copied = !backend_.layered() && !backend_.atomic();
+  bool copied = backend_.copies();
   bool found = catalogue_.find_clone(name, mount_id, clone);
   if (!found || !copied || clone.mounted_again || clone.in_memory || !spares_.keep(clone)) {
     return unmount(name, mount_id);
