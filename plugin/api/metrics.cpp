@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/metrics.hpp"
 
+#include "sys/host.hpp"
+
 #include <fmt/format.h>
 
 #include <iterator>
@@ -9,8 +11,8 @@
 namespace snapclone::api {
 namespace {
 
-// The text of one run.
-class Page {
+// One text in Prometheus' format, in the making.
+class PrometheusText {
  public:
   void family(std::string_view name, std::string_view type, std::string_view help) {
     name_ = name;
@@ -32,9 +34,11 @@ class Page {
   std::string_view name_;
 };
 
-void write(Page& page, Gauges const& now) {
+void write(PrometheusText& page, volume::Totals const& now) {
+  volume::DiskUse use = now.disk_use.value_or(volume::DiskUse{});
+  std::int64_t age = now.disk_use ? sys::seconds_since(use.measured) : 0;
   page.family("build_info", "gauge", "The program's version, and the backend of its pool.");
-  page.value(1, fmt::format("version=\"{}\",backend=\"{}\"", now.version, now.backend));
+  page.value(1, fmt::format("version=\"{}\",backend=\"{}\"", SNAPCLONE_VERSION, now.backend));
   page.family("volumes", "gauge", "Volumes and snapshots that exist.");
   page.value(now.volumes, "kind=\"volume\"");
   page.value(now.snapshots, "kind=\"snapshot\"");
@@ -45,9 +49,10 @@ void write(Page& page, Gauges const& now) {
   page.gauge("trash_entries", "Trees that wait to be deleted or are still in use.", now.trash);
   page.family("disk_use_bytes", "gauge",
               "Space that volumes and snapshots, and live clones, take.");
-  page.value(now.volume_bytes, "of=\"volumes\"");
-  page.value(now.clone_bytes, "of=\"clones\"");
-  page.gauge("disk_use_age_seconds", "How long ago that was measured.", now.measured_ago);
+  page.value(use.own, "of=\"volumes\"");
+  page.value(use.clones, "of=\"clones\"");
+  page.gauge("disk_use_age_seconds", "How long ago that was measured.",
+             static_cast<std::uint64_t>(age));
   page.gauge("pool_size_bytes", "Size of the file system that holds the pool.",
              now.pool_size_bytes);
   page.gauge("pool_free_bytes", "What is free there.", now.pool_free_bytes);
@@ -57,7 +62,7 @@ void write(Page& page, Gauges const& now) {
 
 void Metrics::count(Verb verb, bool succeeded, std::chrono::nanoseconds duration) {
   double seconds = std::chrono::duration<double>(duration).count();
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   Counts& counts = counts_.at(static_cast<std::size_t>(verb));
   ++(succeeded ? counts.succeeded : counts.failed);
   counts.seconds += seconds;
@@ -69,13 +74,13 @@ void Metrics::count(Verb verb, bool succeeded, std::chrono::nanoseconds duration
 }
 
 void Metrics::count_undone() {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   ++undone_;
 }
 
-std::string Metrics::text(Gauges const& gauges) const {
-  Page page;
-  std::lock_guard lock(mutex_);
+std::string Metrics::text(volume::Totals const& totals) const {
+  PrometheusText page;
+  sys::MutexLock lock(mutex_);
   page.family("requests_total", "counter", "Requests of the engine that were answered.");
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     auto verb = name_of(static_cast<Verb>(i));
@@ -100,7 +105,7 @@ std::string Metrics::text(Gauges const& gauges) const {
   page.family("undone_mounts_total", "counter",
               "Mounts that were undone because the engine had stopped waiting for them.");
   page.value(undone_);
-  write(page, gauges);
+  write(page, totals);
   return std::move(page.text);
 }
 

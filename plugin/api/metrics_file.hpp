@@ -2,40 +2,28 @@
 #pragma once
 
 #include "api/metrics.hpp"
-#include "pool/pool.hpp"
-#include "volume/catalogue.hpp"
-#include "volume/usage.hpp"
+#include "volume/store.hpp"
 
 namespace snapclone::api {
 
 namespace fs = boost::filesystem;
 
 // The metrics as a file that Prometheus' node exporter picks up (its textfile collector takes
-// whatever ends in ".prom" in a directory): the plugin has no network that a scraper could reach.
-// Anyone may read the file, which is replaced as a whole.
+// every file of a directory that ends in ".prom"): the plugin has no network that a scraper could
+// reach. Everybody may read the file, which is replaced as a whole. The directory may belong to
+// somebody else, who must not be able to turn what is done here to another file.
 class MetricsFile {
  public:
-  MetricsFile(fs::path file, std::string backend, Metrics const& metrics, pool::Pool const& pool,
-              volume::Catalogue const& catalogue, volume::UsageSampler const& usage)
-      : file_(std::move(file)),
-        backend_(std::move(backend)),
-        metrics_(metrics),
-        pool_(pool),
-        catalogue_(catalogue),
-        usage_(usage) {}
+  MetricsFile(fs::path file, Metrics const& metrics, volume::Store const& store)
+      : file_(std::move(file)), metrics_(metrics), store_(store) {}
 
   // Blocks. Makes the file's directory if that is missing. Throws sys::Error.
   void write() const;
 
  private:
-  Gauges gauges() const;
-
   fs::path const file_;
-  std::string const backend_;
   Metrics const& metrics_;
-  pool::Pool const& pool_;
-  volume::Catalogue const& catalogue_;
-  volume::UsageSampler const& usage_;
+  volume::Store const& store_;
 };
 
 }  // namespace snapclone::api

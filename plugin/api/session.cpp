@@ -3,7 +3,6 @@
 
 #include "api/protocol.hpp"
 #include "sys/text.hpp"
-#include "volume/policy.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>

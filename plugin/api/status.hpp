@@ -9,8 +9,8 @@
 
 namespace snapclone::api {
 
-// The object that `docker volume inspect` shows under Status. Pure but for the clock, and cheap: the
-// engine asks before every Mount.
+// The object that `docker volume inspect` shows under Status. Pure but for the clock, and cheap:
+// the engine asks before every Mount.
 boost::json::object status_of(volume::Description const& description);
 
 // "50 s", "12 min", "3 h", "5 days": rounded down, at least two of each but seconds.

@@ -6,31 +6,36 @@
 #include "tree/subvolume.hpp"
 
 namespace snapclone::backend {
+namespace {
+
+fs::path hold_mark(fs::path const& tree) { return tree / "held"; }
+
+}  // namespace
 
 Use Backend::use_of(fs::path const& tree) {
-  fs::path held = tree / "held";
-  if (sys::exists(held) && sys::read_file(held) == pool_.boot()) return Use::unknown;
+  fs::path mark = hold_mark(tree);
+  if (sys::exists(mark) && sys::read_file(mark) == pool_.boot()) return Use::unknown;
   return probe(tree);
 }
 
 void Backend::hold_until_boot(fs::path const& tree) const {
   try {
-    sys::write_file(tree / "held", pool_.boot(), sys::Durability::process);
+    sys::write_file(hold_mark(tree), pool_.boot(), sys::Durability::process);
   } catch (sys::Error const& error) {
     if (error.code() != ENOSPC) throw;
     pool_.take_reserve();  // the next start keeps it again
-    sys::write_file(tree / "held", pool_.boot(), sys::Durability::process);
+    sys::write_file(hold_mark(tree), pool_.boot(), sys::Durability::process);
   }
 }
 
-void Backend::remove(fs::path const& root, std::function<void()> const& pace) const {
-  tree::remove_tree(root, pace, tree::remove_subvolume);
+void Backend::remove(fs::path const& root, std::stop_token const& stop) const {
+  tree::remove_tree(root, stop, tree::remove_subvolume);
 }
 
-CopyReport Backend::copy(fs::path const& from, fs::path const& to, bool shown) const {
+CopyReport Backend::copy(fs::path const& from, fs::path const& to, bool through_overlay) const {
   tree::CopyOptions options;
-  options.shown = shown;
-  options.cancelled = [this] { return cancelled_.load(); };
+  options.through_overlay = through_overlay;
+  options.stop = copies_stop_.get_token();
   return tree::copy_tree(from, to, options);
 }
 

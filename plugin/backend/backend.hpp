@@ -4,9 +4,9 @@
 #include "pool/pool.hpp"
 #include "tree/copy_tree.hpp"
 
-#include <atomic>
-#include <functional>
+#include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -52,15 +52,15 @@ class Backend {
   // Any other tree holds everything itself, and no stack has more than one layer.
   virtual bool layered() const = 0;
 
-  // Whether a tree over a snapshot begins as a copy of all its content, which takes its time.
-  virtual bool copies() const { return false; }
-
   // capture() of a tree that is being written gives one moment, as a power cut would.
-  virtual bool atomic() const = 0;
+  virtual bool captures_atomically() const = 0;
+
+  // Making a tree over a snapshot, or capturing one, copies all of its content.
+  virtual bool copies() const = 0;
 
   // Shows on this very pool that everything below works, by doing it. Throws with the reason.
-  // `scratch` is an existing empty directory to mount on.
-  virtual void self_test(fs::path const& scratch) = 0;
+  // `mount_point` is an existing empty directory.
+  virtual void self_test(fs::path const& mount_point) = 0;
 
   // Makes a writable tree in the existing directory `tree`: it shows exactly what `below` shows,
   // its root directory included; an empty directory if there is nothing below.
@@ -74,6 +74,12 @@ class Backend {
 
   // A tree that was made and filled through its `fs` is complete: from now on nobody writes it.
   virtual void seal(fs::path const& tree) = 0;
+
+  // What a tree that was written and is now in a stack does not need any more, if it is there; a
+  // caller moves it to the trash.
+  virtual std::optional<fs::path> leftover_work(fs::path const& /*tree*/) const {
+    return std::nullopt;
+  }
 
   // Mounts a tree over the stack it was made for. `source` is what df(1) shows, where a mount can
   // have a name of its own.
@@ -95,13 +101,14 @@ class Backend {
   void hold_until_boot(fs::path const& tree) const;
   virtual bool can_probe() const = 0;
 
-  // Deletes a directory of the pool with whatever trees are in it, as remove_tree() does, and with
-  // the subvolumes that are in them.
-  void remove(fs::path const& root, std::function<void()> const& pace) const;
+  // Deletes a directory of the pool with the trees in it, as remove_tree() does, and with the
+  // subvolumes in those.
+  void remove(fs::path const& root, std::stop_token const& stop = {}) const;
 
-  // Copies that run end with Cancelled, from any thread: the process is about to end.
-  void cancel() { cancelled_ = true; }
-  CopyReport copy(fs::path const& from, fs::path const& to, bool shown = false) const;
+  // As copy_tree(). cancel_copies() ends those that run and all later ones with sys::Cancelled: the
+  // process is about to end.
+  CopyReport copy(fs::path const& from, fs::path const& to, bool through_overlay = false) const;
+  void cancel_copies() { copies_stop_.request_stop(); }
 
  protected:
   virtual Use probe(fs::path const& tree) = 0;
@@ -109,7 +116,7 @@ class Backend {
   Pool const& pool_;
 
  private:
-  std::atomic<bool> cancelled_{false};
+  std::stop_source copies_stop_;
 };
 
 }  // namespace snapclone::backend

@@ -10,10 +10,10 @@ namespace snapclone::backend {
 
 void BindMounted::mount(fs::path const& tree, Stack const& /*below*/, Access access,
                         std::string const& /*source*/, fs::path const& target) {
-  if (access != Access::read_only) return sys::bind(tree / "fs", target);
+  if (access != Access::read_only) return sys::bind(Pool::content(tree), target);
   // A mount that is made read-only later would stay writable where it has been propagated to.
   Scratch scratch(scratch_);
-  sys::bind(tree / "fs", scratch.path());
+  sys::bind(Pool::content(tree), scratch.path());
   Unmounter unmounter{scratch.path()};
   sys::make_bind_read_only(scratch.path());
   sys::bind(scratch.path(), target);

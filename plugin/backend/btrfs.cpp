@@ -53,40 +53,40 @@ void refuse_immutable(fs::path const& subvolume) {
 
 }  // namespace
 
-void BtrfsBackend::self_test(fs::path const& scratch) {
+void BtrfsBackend::self_test(fs::path const& mount_point) {
   struct statfs status {};
   if (statfs(pool_.root().c_str(), &status) != 0) sys::fail("look at", pool_.root().string());
   expect(status.f_type == BTRFS_SUPER_MAGIC, "the pool is not on btrfs");
   tree::refuse_deletable_subvolumes(pool_.staging());
   fs::path trial = pool_.staging() / "btrfs-trial";
-  remove(trial, [] {});
+  remove(trial);
   for (auto const* name : {"", "first", "sealed", "clone"}) sys::make_dir(trial / name);
   try {
     make_tree(trial / "first", {});
-    fill_trial(trial / "first" / "fs");
+    fill_trial(Pool::content(trial / "first"));
     capture(trial / "first", trial / "sealed", Form::sealed);
     capture(trial / "sealed", trial / "clone", Form::writable);
-    mount(trial / "clone", {}, Access::throwaway, "", scratch);
+    mount(trial / "clone", {}, Access::throwaway, "", mount_point);
     {
-      Unmounter unmounter{scratch};
-      use_trial(scratch, trial / "sealed" / "fs");
+      Unmounter unmounter{mount_point};
+      use_trial(mount_point, Pool::content(trial / "sealed"));
     }
-    fs::path in_sealed = trial / "sealed" / "fs" / "new";
+    fs::path in_sealed = Pool::content(trial / "sealed") / "new";
     bool refused = mkdir(in_sealed.c_str(), 0700) != 0;
     if (refused && errno != EROFS) sys::fail("make", in_sealed.string());
     expect(refused, "a read-only subvolume can be written");
-    tree::make_subvolume(trial / "clone" / "fs" / "inner");
-    auto inner = tree::subvolumes_in(trial / "clone" / "fs", 2);
+    tree::make_subvolume(Pool::content(trial / "clone") / "inner");
+    auto inner = tree::subvolumes_in(Pool::content(trial / "clone"), 2);
     expect(inner == std::vector<std::string>{"inner"}, "a subvolume in a clone is not found");
   } catch (...) {
-    remove(trial, [] {});
+    remove(trial);
     throw;
   }
-  remove(trial, [] {});
+  remove(trial);
 }
 
 void BtrfsBackend::make_tree(fs::path const& tree, Stack const& below) {
-  fs::path subvolume = tree / "fs";
+  fs::path subvolume = Pool::content(tree);
   if (!below.empty()) return tree::snapshot_subvolume(pool_.tree(below.front()), subvolume, false);
   tree::make_subvolume(subvolume);
   if (chmod(subvolume.c_str(), kNewVolumeMode) != 0) {
@@ -95,12 +95,12 @@ void BtrfsBackend::make_tree(fs::path const& tree, Stack const& below) {
 }
 
 CopyReport BtrfsBackend::capture(fs::path const& tree, fs::path const& into, Form form) {
-  refuse_immutable(tree / "fs");
-  refuse_subvolumes(tree / "fs");
-  tree::snapshot_subvolume(tree / "fs", into / "fs", form == Form::sealed);
+  refuse_immutable(Pool::content(tree));
+  refuse_subvolumes(Pool::content(tree));
+  tree::snapshot_subvolume(Pool::content(tree), Pool::content(into), form == Form::sealed);
   return {};
 }
 
-void BtrfsBackend::seal(fs::path const& tree) { tree::make_read_only(tree / "fs"); }
+void BtrfsBackend::seal(fs::path const& tree) { tree::make_read_only(Pool::content(tree)); }
 
 }  // namespace snapclone::backend

@@ -18,8 +18,9 @@ class BtrfsBackend final : public BindMounted {
   using BindMounted::BindMounted;
 
   std::string_view name() const override { return "btrfs"; }
-  bool atomic() const override { return true; }
-  void self_test(fs::path const& scratch) override;
+  bool captures_atomically() const override { return true; }
+  bool copies() const override { return false; }
+  void self_test(fs::path const& mount_point) override;
   void make_tree(fs::path const& tree, Stack const& below) override;
   CopyReport capture(fs::path const& tree, fs::path const& into, Form form) override;
   void seal(fs::path const& tree) override;

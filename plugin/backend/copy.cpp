@@ -11,7 +11,7 @@
 
 namespace snapclone::backend {
 
-void CopyBackend::self_test(fs::path const& scratch) {
+void CopyBackend::self_test(fs::path const& mount_point) {
   struct statfs status {};
   if (statfs(pool_.root().c_str(), &status) != 0) sys::fail("look at", pool_.root().string());
   if (status.f_type == BTRFS_SUPER_MAGIC) tree::refuse_deletable_subvolumes(pool_.staging());
@@ -21,21 +21,21 @@ void CopyBackend::self_test(fs::path const& scratch) {
   sys::make_dir(sealed);
   sys::make_dir(tree);
   make_tree(sealed, {});
-  fill_trial(sealed / "fs");
+  fill_trial(Pool::content(sealed));
   capture(sealed, tree, Form::writable);
-  mount(tree, {}, Access::throwaway, "", scratch);
-  Unmounter unmounter{scratch};
-  use_trial(scratch, sealed / "fs");
+  mount(tree, {}, Access::throwaway, "", mount_point);
+  Unmounter unmounter{mount_point};
+  use_trial(mount_point, Pool::content(sealed));
 }
 
 void CopyBackend::make_tree(fs::path const& tree, Stack const& below) {
-  sys::make_dir(tree / "fs", kNewVolumeMode);
-  if (!below.empty()) copy(pool_.tree(below.front()), tree / "fs");
+  sys::make_dir(Pool::content(tree), kNewVolumeMode);
+  if (!below.empty()) copy(pool_.tree(below.front()), Pool::content(tree));
 }
 
 CopyReport CopyBackend::capture(fs::path const& tree, fs::path const& into, Form /*form*/) {
-  sys::make_dir(into / "fs", kNewVolumeMode);
-  return copy(tree / "fs", into / "fs");
+  sys::make_dir(Pool::content(into), kNewVolumeMode);
+  return copy(Pool::content(tree), Pool::content(into));
 }
 
 }  // namespace snapclone::backend

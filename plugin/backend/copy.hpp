@@ -13,9 +13,9 @@ class CopyBackend final : public BindMounted {
   using BindMounted::BindMounted;
 
   std::string_view name() const override { return "copy"; }
+  bool captures_atomically() const override { return false; }
   bool copies() const override { return true; }
-  bool atomic() const override { return false; }
-  void self_test(fs::path const& scratch) override;
+  void self_test(fs::path const& mount_point) override;
   void make_tree(fs::path const& tree, Stack const& below) override;
   CopyReport capture(fs::path const& tree, fs::path const& into, Form form) override;
   void seal(fs::path const& /*tree*/) override {}

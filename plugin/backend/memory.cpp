@@ -20,11 +20,11 @@ void make_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below
                       std::uint64_t bytes) {
   sys::mount_tmpfs(tree, "mode=0700,size=" + std::to_string(bytes) +
                              ",nr_inodes=" + std::to_string(bytes / kBytesForEachFile));
-  sys::make_dir(tree / "fs", kNewVolumeMode);
-  sys::make_dir(tree / "work");
+  sys::make_dir(Pool::content(tree), kNewVolumeMode);
+  sys::make_dir(work_of(tree));
   tree::DirectoryAttributes root = tree::read_attributes(pool.tree(below.front()));
   std::erase_if(root.xattrs, [](auto const& xattr) { return xattr.first.rfind("btrfs.", 0) == 0; });
-  tree::write_attributes(tree / "fs", root);
+  tree::write_attributes(Pool::content(tree), root);
 }
 
 void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
@@ -33,8 +33,8 @@ void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& belo
   overlay.base = pool.descriptor();
   overlay.source = source;
   for (auto const& id : below) overlay.lower.push_back(pool.relative(pool.tree(id)));
-  overlay.upper = (tree / "fs").string();
-  overlay.work = (tree / "work").string();
+  overlay.upper = (Pool::content(tree)).string();
+  overlay.work = (work_of(tree)).string();
   overlay.options = std::string(kOverlayOptions) + ",volatile";
   sys::mount_overlay(overlay, target);
 }

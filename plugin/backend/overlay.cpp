@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kLongestHold{5};
 
 }  // namespace
 
-void OverlayBackend::self_test(fs::path const& scratch) {
+void OverlayBackend::self_test(fs::path const& mount_point) {
   Scratch trial(pool_.staging());
   fs::path lower = trial.path() / "lower";
   fs::path tree = trial.path() / "tree";
@@ -29,12 +29,12 @@ void OverlayBackend::self_test(fs::path const& scratch) {
   fill_trial(lower);
   sys::make_dir(tree);
   make_tree(tree, {});
-  tree::write_attributes(tree / "fs", tree::read_attributes(lower));
+  tree::write_attributes(Pool::content(tree), tree::read_attributes(lower));
 
-  mount({pool_.relative(lower)}, tree, Access::throwaway, "trial", scratch);
+  mount({pool_.relative(lower)}, tree, Access::throwaway, "trial", mount_point);
   {
-    Unmounter unmounter{scratch};
-    use_trial(scratch, lower);
+    Unmounter unmounter{mount_point};
+    use_trial(mount_point, lower);
     expect(probe(tree) == Use::used,
            "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
            "attributes and file handles in the pool's file system");
@@ -48,22 +48,26 @@ void OverlayBackend::self_test(fs::path const& scratch) {
 }
 
 void OverlayBackend::make_tree(fs::path const& tree, Stack const& below) {
-  sys::make_dir(tree / "fs", kNewVolumeMode);
-  sys::make_dir(tree / "work");
+  sys::make_dir(Pool::content(tree), kNewVolumeMode);
+  sys::make_dir(work_of(tree));
   // Overlayfs shows the root directory of the upper alone, so it takes over what it covers.
   if (!below.empty())
-    tree::write_attributes(tree / "fs", tree::read_attributes(pool_.tree(below.front())));
+    tree::write_attributes(Pool::content(tree), tree::read_attributes(pool_.tree(below.front())));
 }
 
 CopyReport OverlayBackend::capture(fs::path const& tree, fs::path const& into, Form /*form*/) {
-  sys::make_dir(into / "fs", kNewVolumeMode);
-  return copy(tree / "fs", into / "fs");
+  sys::make_dir(Pool::content(into), kNewVolumeMode);
+  return copy(Pool::content(tree), Pool::content(into));
 }
 
 void OverlayBackend::seal(fs::path const& tree) {
-  if (rmdir((tree / "work").c_str()) != 0 && errno != ENOENT) {
-    sys::fail("remove", (tree / "work").string());
-  }
+  fs::path work = work_of(tree);
+  if (rmdir(work.c_str()) != 0 && errno != ENOENT) sys::fail("remove", work.string());
+}
+
+std::optional<fs::path> OverlayBackend::leftover_work(fs::path const& tree) const {
+  fs::path work = work_of(tree);
+  return sys::exists(work) ? std::optional(work) : std::nullopt;
 }
 
 void OverlayBackend::mount(fs::path const& tree, Stack const& below, Access access,
@@ -77,8 +81,8 @@ void OverlayBackend::mount(std::vector<std::string> lower, fs::path const& tree,
   overlay.base = pool_.descriptor();
   overlay.source = source;
   overlay.lower = std::move(lower);
-  overlay.upper = pool_.relative(tree / "fs");
-  overlay.work = pool_.relative(tree / "work");
+  overlay.upper = pool_.relative(Pool::content(tree));
+  overlay.work = pool_.relative(work_of(tree));
   overlay.options = kOverlayOptions;
   if (access != Access::persistent) overlay.options += ",volatile";
   overlay.read_only = access == Access::read_only;
@@ -100,13 +104,13 @@ void OverlayBackend::view(Stack const& stack, fs::path const& target) {
 // and it leaves nothing behind in the tree. Where the index cannot be had the kernel would drop
 // the option silently, and the answer would always be "free": hence the proof in self_test().
 Use OverlayBackend::probe(fs::path const& tree) {
-  if (!sys::exists(tree / "fs")) return Use::free;
+  if (!sys::exists(Pool::content(tree))) return Use::free;
   Scratch scratch(probes_);
   sys::make_dir(scratch.path() / "upper");
   sys::make_dir(scratch.path() / "work");
   sys::Overlay probe;
   probe.base = pool_.descriptor();
-  probe.lower = {pool_.relative(tree / "fs")};
+  probe.lower = {pool_.relative(Pool::content(tree))};
   probe.upper = (scratch.path() / "upper").string();
   probe.work = (scratch.path() / "work").string();
   probe.options = "index=on";
@@ -118,8 +122,9 @@ Use OverlayBackend::probe(fs::path const& tree) {
 }
 
 bool OverlayBackend::unchanged(fs::path const& tree, Stack const& below) {
-  return !below.empty() && sys::is_empty_dir(tree / "fs") &&
-         tree::read_attributes(tree / "fs") == tree::read_attributes(pool_.tree(below.front()));
+  return !below.empty() && sys::is_empty_dir(Pool::content(tree)) &&
+         tree::read_attributes(Pool::content(tree)) ==
+             tree::read_attributes(pool_.tree(below.front()));
 }
 
 std::vector<std::string> OverlayBackend::lower_paths(Stack const& below) const {

@@ -8,6 +8,9 @@ namespace snapclone::backend {
 inline constexpr char kOverlayOptions[] =
     "redirect_dir=on,index=off,metacopy=off,nfs_export=off,xino=auto";
 
+// Overlayfs' own scratch directory, beside a tree's content for as long as the tree is an upper.
+inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
+
 // Trees as overlayfs uppers over their stack: on ext4, xfs, tmpfs and whatever else the kernel
 // takes as an upper (Documentation/filesystems/overlayfs.rst).
 //
@@ -35,12 +38,14 @@ class OverlayBackend final : public Backend {
 
   std::string_view name() const override { return "overlay"; }
   bool layered() const override { return true; }
-  bool atomic() const override { return false; }
+  bool captures_atomically() const override { return false; }
+  bool copies() const override { return false; }
   bool can_probe() const override { return true; }
-  void self_test(fs::path const& scratch) override;
+  void self_test(fs::path const& mount_point) override;
   void make_tree(fs::path const& tree, Stack const& below) override;
   CopyReport capture(fs::path const& tree, fs::path const& into, Form form) override;
   void seal(fs::path const& tree) override;
+  std::optional<fs::path> leftover_work(fs::path const& tree) const override;
   void mount(fs::path const& tree, Stack const& below, Access access, std::string const& source,
              fs::path const& target) override;
   void view(Stack const& stack, fs::path const& target) override;

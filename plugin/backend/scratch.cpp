@@ -15,7 +15,7 @@ Scratch::Scratch(fs::path const& parent) : path_(parent / sys::random_id()) {
 
 Scratch::~Scratch() {
   try {
-    tree::remove_tree(path_, [] {});
+    tree::remove_tree(path_);
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());  // the next start does it
   }

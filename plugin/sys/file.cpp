@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/file.hpp"
 
+#include "sys/dir_stream.hpp"
 #include "sys/error.hpp"
 
-#include <memory>
-
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -23,24 +21,6 @@ void write_all(int fd, std::string_view content, fs::path const& path) {
     if (written < 0) fail("write", path.string());
     content.remove_prefix(static_cast<std::size_t>(written));
   }
-}
-
-// Not more than so many names.
-std::vector<std::string> list_first(fs::path const& path, std::size_t most) {
-  Fd fd = open_dir(path);
-  std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd.get()), closedir);
-  if (!dir) fail("list directory", path.string());
-  fd.release();
-  std::vector<std::string> names;
-  while (names.size() < most) {
-    errno = 0;
-    dirent const* entry = readdir(dir.get());
-    if (entry == nullptr && errno != 0) fail("list directory", path.string());
-    if (entry == nullptr) break;
-    std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  return names;
 }
 
 }  // namespace
@@ -91,9 +71,14 @@ bool exists(fs::path const& path) {
   return false;
 }
 
-std::vector<std::string> list_dir(fs::path const& path) { return list_first(path, SIZE_MAX); }
+std::vector<std::string> list_dir(fs::path const& path) {
+  DirStream stream(open_dir(path), path.string());
+  std::vector<std::string> names;
+  while (auto name = stream.next()) names.push_back(std::move(*name));
+  return names;
+}
 
-bool is_empty_dir(fs::path const& path) { return list_first(path, 1).empty(); }
+bool is_empty_dir(fs::path const& path) { return !DirStream(open_dir(path), path.string()).next(); }
 
 std::size_t least_subdirs(fs::path const& path) {
   struct stat status {};
@@ -133,6 +118,13 @@ void write_file(fs::path const& path, std::string_view content, Durability durab
     unlink(temporary.c_str());
     throw;
   }
+}
+
+void write_new_file(fs::path const& path, std::string_view content, mode_t mode) {
+  Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd.get() < 0) fail("create", path.string());
+  write_all(fd.get(), content, path);
+  if (fchmod(fd.get(), mode) != 0) fail("change mode of", path.string());
 }
 
 bool overwrite_file(fs::path const& path, std::string_view content) {

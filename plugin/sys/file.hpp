@@ -68,6 +68,9 @@ enum class Durability {
 void write_file(fs::path const& path, std::string_view content, Durability durability);
 fs::path temporary_of(fs::path const& path);
 
+// Makes a file, which must not exist: nobody else can have prepared it, as a link to another one.
+void write_new_file(fs::path const& path, std::string_view content, mode_t mode);
+
 // Writes over the content of a file with a record of the same length. Whoever reads it, also after
 // a kill -9, finds the old or the new one if they differ in a single character; nothing is said of
 // a power cut. False, and nothing is done, if the file is not there or its length is another. It

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/copy_file.hpp"
 
+#include "sys/cancelled.hpp"
 #include "sys/error.hpp"
 #include "tree/open_beneath.hpp"
 
@@ -57,13 +58,13 @@ std::vector<std::string> list_xattrs(int fd, TreePath const& place,
   return list;
 }
 
-std::string stored_name(std::string const& name, bool shown) {
+std::string stored_name(std::string const& name, bool through_overlay) {
   constexpr std::string_view kMark = "trusted.overlay.";
-  bool escape = shown && name.rfind(kMark, 0) == 0;
+  bool escape = through_overlay && name.rfind(kMark, 0) == 0;
   return escape ? std::string(kMark) + "overlay." + name.substr(kMark.size()) : name;
 }
 
-void copy_xattrs(Original const& from, int to, bool shown) {
+void copy_xattrs(Original const& from, int to, bool through_overlay) {
   std::vector<std::string> names = list_xattrs(from.fd.get(), from.place);
   if (names.empty()) return;
   std::string source = proc_path(from.fd.get());
@@ -73,7 +74,7 @@ void copy_xattrs(Original const& from, int to, bool shown) {
     ssize_t size = getxattr(source.c_str(), name.c_str(), value.get(), kLargestXattr);
     if (size < 0 && errno == ENODATA) continue;  // removed meanwhile
     if (size < 0) sys::fail("read the extended attribute " + name + " of", from.place.text());
-    if (setxattr(target.c_str(), stored_name(name, shown).c_str(), value.get(),
+    if (setxattr(target.c_str(), stored_name(name, through_overlay).c_str(), value.get(),
                  static_cast<std::size_t>(size), 0) != 0) {
       sys::fail("set the extended attribute " + name + " of the copy of", from.place.text());
     }
@@ -84,7 +85,7 @@ timespec time_of(statx_timestamp const& time) { return {time.tv_sec, time.tv_nse
 
 }  // namespace
 
-Original look(sys::Fd held, TreePath place) {
+Original stat_original(sys::Fd held, TreePath place) {
   if (held.get() < 0) sys::fail("open", place.text());
   Original found{std::move(held), {}, std::move(place)};
   unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
@@ -123,7 +124,7 @@ sys::Fd make_copy(Original const& from, int directory, std::string const& name) 
 void ContentCopier::copy(Original const& from, int to) {
   auto size = static_cast<off_t>(from.status.stx_size);
   if (size == 0) return;
-  sys::Fd source = open_original(from);
+  sys::Fd source = open_content(from);
   if (reflink(source.get(), to, from.place)) return;
   if (copy_extents(source.get(), to, size, from.place) == size) return;
   // It ends in a hole, or has shrunk.
@@ -136,14 +137,14 @@ void ContentCopier::copy(Original const& from, int to) {
 // a fifo does something. Without an access time, because a snapshot never changes. Opening a file
 // that somebody has a lease on can take 45 s (/proc/sys/fs/lease-break-time), and nothing can stop
 // it then: so it is tried until the lease has gone.
-sys::Fd ContentCopier::open_original(Original const& from) {
+sys::Fd ContentCopier::open_content(Original const& from) {
   constexpr std::chrono::milliseconds kTryAgain{20};
   std::string const path = proc_path(from.fd.get());
   for (;;) {
     sys::Fd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
     if (fd.get() >= 0) return fd;
     if (errno != EWOULDBLOCK) sys::fail("open", from.place.text());
-    pause_();
+    sys::throw_if_cancelled(stop_);
     if ((lease_wait_ -= kTryAgain.count()) < 0) {
       throw sys::Error("wait any longer for whoever has a lease on", from.place.text(),
                        EWOULDBLOCK);
@@ -177,7 +178,7 @@ off_t ContentCopier::copy_extents(int from, int to, off_t size, TreePath const& 
 
 off_t ContentCopier::copy_extent(int from, int to, off_t begin, off_t end, TreePath const& place) {
   while (begin < end) {
-    pause_();
+    sys::throw_if_cancelled(stop_);
     std::size_t length = std::min(static_cast<std::size_t>(end - begin), kChunk);
     std::size_t copied = copy_some(from, to, begin, length, place);
     if (copied == 0) break;
@@ -209,12 +210,12 @@ std::size_t ContentCopier::copy_some(int from, int to, off_t at, std::size_t len
 
 // The order matters: a change of owner takes away the mode's set-id bits and the file's
 // capabilities, an ACL changes the mode, and everything changes the times.
-void copy_attributes(Original const& from, int to, bool shown) {
+void copy_attributes(Original const& from, int to, bool through_overlay) {
   struct statx const& status = from.status;
   if (fchownat(to, "", status.stx_uid, status.stx_gid, AT_EMPTY_PATH) != 0) {
     sys::fail("set the owner of the copy of", from.place.text());
   }
-  copy_xattrs(from, to, shown);
+  copy_xattrs(from, to, through_overlay);
   if (!S_ISLNK(status.stx_mode) && chmod(proc_path(to).c_str(), status.stx_mode & 07777U) != 0) {
     sys::fail("set the mode of the copy of", from.place.text());
   }

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <stop_token>
 #include <string>
 
 #include <sys/stat.h>
@@ -24,8 +24,8 @@ struct Original {
   TreePath place;          // for messages
 };
 
-// Takes what open_beneath() returned; if that was -1, throws for its errno.
-Original look(sys::Fd held, TreePath place);
+// Takes what open_beneath() returned, and reads its status. Throws for its errno if that was -1.
+Original stat_original(sys::Fd held, TreePath place);
 
 // Makes a copy that has neither content nor attributes yet. That of a regular file is open for
 // writing, everything else is held.
@@ -35,33 +35,34 @@ sys::Fd make_copy(Original const& from, int directory, std::string const& name);
 // do not have. Every thread of a run uses the same one.
 class ContentCopier {
  public:
-  // `pause` is called now and then, by any thread; it throws to stop the copy. `lease_wait` is how
-  // long all files together may be waited for because somebody has a lease on them (fcntl(2)).
-  ContentCopier(std::function<void()> pause, std::chrono::milliseconds lease_wait)
-      : pause_(std::move(pause)), lease_wait_(lease_wait.count()) {}
+  // `stop` is looked at before each piece of a file; then copy() throws sys::Cancelled.
+  // `lease_wait` is how long it waits for all files together that somebody has a lease on
+  // (fcntl(2)).
+  ContentCopier(std::stop_token stop, std::chrono::milliseconds lease_wait)
+      : stop_(std::move(stop)), lease_wait_(lease_wait.count()) {}
 
   // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
   // the beginning is copied, of one that shrinks what is left.
   void copy(Original const& from, int to);
 
  private:
-  sys::Fd open_original(Original const& from);
+  sys::Fd open_content(Original const& from);
   bool reflink(int from, int to, TreePath const& place);
   off_t copy_extents(int from, int to, off_t size, TreePath const& place);
   off_t copy_extent(int from, int to, off_t begin, off_t end, TreePath const& place);
   std::size_t copy_some(int from, int to, off_t at, std::size_t length, TreePath const& place);
 
-  std::function<void()> const pause_;
+  std::stop_token const stop_;
   std::atomic<std::int64_t> lease_wait_;  // what is left of it
   std::atomic<bool> reflinks_{true};
   std::atomic<bool> ranges_{true};
 };
 
 // Gives `to`, the finished copy (O_PATH will do), the original's owner, mode, times and extended
-// attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. `shown`
-// says that the original is seen through an overlay: what looks like a mark is then a container's
-// own attribute, and is stored as overlayfs stores such.
-void copy_attributes(Original const& from, int to, bool shown);
+// attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. With
+// `through_overlay` the original is seen through an overlay: what looks like a mark is then a
+// container's own attribute, and is stored as overlayfs stores such.
+void copy_attributes(Original const& from, int to, bool through_overlay);
 
 // Removes all extended attributes of `to`, such as an ACL that new entries would inherit, which the
 // original does not have.

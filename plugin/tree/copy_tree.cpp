@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/copy_tree.hpp"
 
+#include "sys/cancelled.hpp"
+#include "sys/dir_stream.hpp"
 #include "sys/error.hpp"
+#include "sys/mutex.hpp"
 #include "tree/copy_file.hpp"
 #include "tree/open_beneath.hpp"
+#include "tree/pending_directories.hpp"
 
-#include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +38,8 @@ class TreeCopy {
       : options_(options),
         from_(sys::open_dir(from)),
         to_(sys::open_dir(to)),
-        content_([this] { check(); }, options.lease_wait) {}
+        content_(stop_.get_token(), options.lease_wait),
+        cancelled_(options.stop, [this] { stop_.request_stop(); }) {}
 
   CopyReport run(TreePath const& root);
 
@@ -65,7 +67,6 @@ class TreeCopy {
   void add(Directory directory);
   void finished();
   void failed(std::exception_ptr why);
-  void check() const;
 
   void copy_directory(Directory directory);
   bool open_again(Directory& directory) const;
@@ -76,24 +77,25 @@ class TreeCopy {
   CopyOptions const& options_;
   sys::Fd const from_;
   sys::Fd const to_;
+  std::stop_source stop_;  // of this run: it was cancelled, or one of its threads has failed
   ContentCopier content_;
-  std::atomic<bool> stopped_{false};
+  std::stop_callback<std::function<void()>> const cancelled_;
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable wake_;
-  PendingDirectories<Directory> waiting_;
-  unsigned busy_ = 0;           // threads that have a directory
-  std::exception_ptr failure_;  // the first
-  CopyReport report_;
+  sys::Mutex mutex_;
+  std::condition_variable_any wake_;
+  PendingDirectories<Directory> waiting_ GUARDED_BY(mutex_);
+  unsigned busy_ GUARDED_BY(mutex_) = 0;           // threads that have a directory
+  std::exception_ptr failure_ GUARDED_BY(mutex_);  // the first
+  CopyReport report_ GUARDED_BY(mutex_);
 
-  // Guards the map, and is held while an entry with several names is made: a place that is found
-  // here exists. Its content may come later, since all names show the same.
-  std::mutex links_mutex_;
-  std::map<Identity, Linked> links_;
+  // Held while an entry with several names is made: a place that is found here exists. Its content
+  // may come later, since all names show the same.
+  sys::Mutex links_mutex_;
+  std::map<Identity, Linked> links_ GUARDED_BY(links_mutex_);
 };
 
 CopyReport TreeCopy::run(TreePath const& root) {
-  remove_other_xattrs(look(open_beneath(from_.get(), "."), root), to_.get());
+  remove_other_xattrs(stat_original(open_beneath(from_.get(), "."), root), to_.get());
   Directory top{root, open_beneath(from_.get(), "."), open_beneath(to_.get(), ".")};
   if (top.from.get() < 0 || top.to.get() < 0) sys::fail("open again", root.text());
   add(std::move(top));
@@ -106,7 +108,9 @@ CopyReport TreeCopy::run(TreePath const& root) {
     }
     work();
   }
+  sys::MutexLock lock(mutex_);
   if (failure_) std::rethrow_exception(failure_);
+  sys::throw_if_cancelled(stop_.get_token());
   return std::move(report_);
 }
 
@@ -122,56 +126,47 @@ void TreeCopy::work() {
 }
 
 std::optional<TreeCopy::Directory> TreeCopy::next() {
-  std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopped_ || busy_ == 0 || !waiting_.empty(); });
-  if (stopped_ || waiting_.empty()) return std::nullopt;
+  sys::MutexLock lock(mutex_);
+  wake_.wait(mutex_, stop_.get_token(),
+             [this]() REQUIRES(mutex_) { return busy_ == 0 || !waiting_.empty(); });
+  if (stop_.stop_requested() || waiting_.empty()) return std::nullopt;
   ++busy_;
   return waiting_.next();
 }
 
 void TreeCopy::add(Directory directory) {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   waiting_.add(std::move(directory));
   wake_.notify_one();
 }
 
 void TreeCopy::finished() {
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   --busy_;
   if (busy_ == 0 && waiting_.empty()) wake_.notify_all();
 }
 
 void TreeCopy::failed(std::exception_ptr why) {
-  std::lock_guard lock(mutex_);
-  if (!failure_) failure_ = std::move(why);
-  stopped_ = true;
-  wake_.notify_all();
-}
-
-void TreeCopy::check() const {
-  if (stopped_ || (options_.cancelled && options_.cancelled())) throw Cancelled();
+  {
+    sys::MutexLock lock(mutex_);
+    if (!failure_) failure_ = std::move(why);
+  }
+  stop_.request_stop();
 }
 
 void TreeCopy::copy_directory(Directory directory) {
   if (directory.to.get() < 0 && !open_again(directory)) return;
-  Original self = look(open_beneath(directory.from.get(), "."), directory.place);
+  Original self = stat_original(open_beneath(directory.from.get(), "."), directory.place);
   int flags = O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC;
   sys::Fd fd(openat(directory.from.get(), ".", flags));
   if (fd.get() < 0) sys::fail("open directory", self.place.text());
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd.get()), closedir);
-  if (!stream) sys::fail("list directory", self.place.text());
-  fd.release();
-  for (;;) {
-    check();
-    errno = 0;
-    dirent const* entry = readdir(stream.get());
-    if (entry == nullptr && errno != 0) sys::fail("list directory", self.place.text());
-    if (entry == nullptr) break;
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") copy_entry(directory, name);
+  sys::DirStream entries(std::move(fd), self.place.text());
+  while (auto name = entries.next()) {
+    sys::throw_if_cancelled(stop_.get_token());
+    copy_entry(directory, *name);
   }
   note_flags(self);
-  copy_attributes(self, directory.to.get(), options_.shown);
+  copy_attributes(self, directory.to.get(), options_.through_overlay);
 }
 
 // False if it is no more where it was seen: then its copy, which is empty, goes too.
@@ -195,7 +190,7 @@ bool TreeCopy::open_again(Directory& directory) const {
 void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
   sys::Fd held = open_beneath(into.from.get(), name);
   if (held.get() < 0 && errno == ENOENT) return;
-  Original from = look(std::move(held), into.place.below(name));
+  Original from = stat_original(std::move(held), into.place.below(name));
   sys::Fd to = make_or_link(from, into);
   if (to.get() < 0) return;
   if (S_ISDIR(from.status.stx_mode)) {
@@ -204,7 +199,7 @@ void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
   }
   if (S_ISREG(from.status.stx_mode)) content_.copy(from, to.get());
   note_flags(from);
-  copy_attributes(from, to.get(), options_.shown);
+  copy_attributes(from, to.get(), options_.through_overlay);
 }
 
 // -1 if it is another name of what has been made before.
@@ -215,7 +210,7 @@ sys::Fd TreeCopy::make_or_link(Original const& from, Directory const& into) {
 
   Identity identity{status.stx_dev_major, status.stx_dev_minor, status.stx_ino,
                     status.stx_btime.tv_sec, status.stx_btime.tv_nsec};
-  std::lock_guard lock(links_mutex_);
+  sys::MutexLock lock(links_mutex_);
   auto found = links_.find(identity);
   if (found == links_.end()) {
     sys::Fd made = make_copy(from, into.to.get(), name);
@@ -234,7 +229,7 @@ sys::Fd TreeCopy::make_or_link(Original const& from, Directory const& into) {
 
 void TreeCopy::note_flags(Original const& from) {
   if ((from.status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) == 0) return;
-  std::lock_guard lock(mutex_);
+  sys::MutexLock lock(mutex_);
   ++report_.flags_lost_count;
   if (report_.flags_lost.size() < kReportedPaths) {
     report_.flags_lost.push_back(from.place.inside());

@@ -5,8 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
-#include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -15,9 +14,9 @@ namespace snapclone::tree {
 namespace fs = boost::filesystem;
 
 struct CopyOptions {
-  unsigned threads = 2;             // more gain nothing: the file system itself is the limit
-  bool shown = false;               // the original is seen through an overlay (copy_file.hpp)
-  std::function<bool()> cancelled;  // asked often, on every thread; true ends the copy
+  unsigned threads = 2;          // more gain nothing: the file system itself is the limit
+  bool through_overlay = false;  // the original is seen through an overlay (copy_file.hpp)
+  std::stop_token stop = {};     // looked at often, on every thread
   std::chrono::milliseconds lease_wait{60'000};  // for all files that somebody has a lease on
 };
 
@@ -29,11 +28,6 @@ struct CopyReport {
   std::size_t flags_lost_count = 0;
 };
 
-class Cancelled : public std::runtime_error {
- public:
-  Cancelled() : std::runtime_error("the copy was cancelled") {}
-};
-
 // Copies the tree `from` into the existing, empty directory `to`, which takes over everything that
 // `from` itself shows: owners, modes, times, extended attributes of every namespace (overlayfs'
 // marks too, so that the copy of an upper is one), hard links within the tree, links, fifos,
@@ -42,7 +36,8 @@ class Cancelled : public std::runtime_error {
 // No link is followed, whatever is swapped for one during the copy, and a mount inside is an error
 // (EXDEV). The tree may change meanwhile: what vanishes is left out. Nobody else may use `to`.
 //
-// Throws sys::Error or Cancelled, and leaves to the caller to delete what was made. Syncs nothing.
+// Throws sys::Error or sys::Cancelled, and leaves to the caller to delete what was made. Syncs
+// nothing.
 CopyReport copy_tree(fs::path const& from, fs::path const& to, CopyOptions const& options = {});
 
 }  // namespace snapclone::tree

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/disk_usage.hpp"
 
+#include "sys/cancelled.hpp"
+#include "sys/dir_stream.hpp"
 #include "sys/error.hpp"
 #include "tree/open_beneath.hpp"
+#include "tree/pending_directories.hpp"
 
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -33,8 +34,7 @@ bool shares_extents(int fd) {
 }
 
 // The unshared bytes of a regular file; all its blocks if the file system does not tell.
-std::uint64_t own_bytes(sys::Fd const& held, std::uint64_t blocks,
-                        std::function<void()> const& pace) {
+std::uint64_t own_bytes(sys::Fd const& held, std::uint64_t blocks, std::stop_token const& stop) {
   // It does not wait for whoever has a lease on it.
   sys::Fd fd(open(proc_path(held.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
   if (fd.get() < 0) return blocks;
@@ -42,7 +42,7 @@ std::uint64_t own_bytes(sys::Fd const& held, std::uint64_t blocks,
   auto* map = reinterpret_cast<fiemap*>(buffer.data());
   std::uint64_t own = 0;
   for (;;) {
-    pace();
+    sys::throw_if_cancelled(stop);
     map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
     map->fm_extent_count = kExtents;
     if (ioctl(fd.get(), FS_IOC_FIEMAP, map) != 0) return blocks;
@@ -63,54 +63,75 @@ struct Directory {
   void close() { fd = sys::Fd(); }
 };
 
-// Lists it; nothing if it has been deleted or replaced meanwhile.
-std::unique_ptr<DIR, int (*)(DIR*)> listing(Directory const& directory) {
-  sys::Fd fd(openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(fd.get() < 0 ? nullptr : fdopendir(fd.get()),
-                                             closedir);
-  if (stream) {
-    fd.release();
-  } else if (errno != ENOTDIR && errno != ENOENT) {
-    sys::fail("list directory", directory.place.text());
-  }
-  return stream;
+// For a call that failed: returns if errno says that the entry was deleted or replaced meanwhile,
+// or that a mount is in the way. Every other errno would leave a sum too short, and is thrown.
+void expect_gone(TreePath const& place) {
+  bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV;
+  if (!gone) sys::fail("measure", place.text());
 }
+
+// The bytes of one tree, added up.
+class Sum {
+ public:
+  Sum(sys::Fd root, std::stop_token const& stop)
+      : root_(std::move(root)), shares_(shares_extents(root_.get())), stop_(stop) {}
+
+  std::uint64_t run(std::string root) {
+    waiting_.add({TreePath(std::move(root)), open_beneath(root_.get(), ".")});
+    while (!waiting_.empty()) add_directory(waiting_.next());
+    return bytes_;
+  }
+
+ private:
+  void add_directory(Directory directory) {
+    if (directory.fd.get() < 0) directory.fd = open_directory_beneath(root_.get(), directory.place);
+    if (directory.fd.get() < 0) return expect_gone(directory.place);
+    sys::Fd fd(openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+    if (fd.get() < 0) return expect_gone(directory.place);
+    try {
+      sys::DirStream entries(std::move(fd), directory.place.text());
+      while (auto name = entries.next()) add_entry(directory, std::move(*name));
+    } catch (sys::Error const& error) {
+      if (error.code() != ENOENT) throw;  // deleted while it was listed
+    }
+  }
+
+  void add_entry(Directory const& directory, std::string name) {
+    sys::throw_if_cancelled(stop_);
+    sys::Fd held = open_beneath(directory.fd.get(), name);
+    if (held.get() < 0) return expect_gone(directory.place.below(std::move(name)));
+    struct stat status {};
+    if (fstat(held.get(), &status) != 0) sys::fail("measure", directory.place.text());
+    if (!S_ISDIR(status.st_mode) && counted_before(status)) return;
+    auto blocks = static_cast<std::uint64_t>(status.st_blocks) * kBlock;
+    bool ask = shares_ && S_ISREG(status.st_mode) && blocks > 0;
+    bytes_ += ask ? own_bytes(held, blocks, stop_) : blocks;
+    if (S_ISDIR(status.st_mode)) {
+      waiting_.add({directory.place.below(std::move(name)), std::move(held)});
+    }
+  }
+
+  // Whether another name of the file has been seen.
+  bool counted_before(struct stat const& status) {
+    if (status.st_nlink < 2) return false;
+    auto names = names_seen_.try_emplace({status.st_dev, status.st_ino}, 0).first;
+    bool again = ++names->second > 1;
+    if (names->second >= status.st_nlink) names_seen_.erase(names);
+    return again;
+  }
+
+  sys::Fd const root_;
+  bool const shares_;
+  std::stop_token const stop_;
+  std::uint64_t bytes_ = 0;
+  std::map<std::pair<dev_t, ino_t>, nlink_t> names_seen_;  // of files that have several
+  PendingDirectories<Directory> waiting_;
+};
 
 }  // namespace
 
-std::uint64_t disk_usage(fs::path const& root, std::function<void()> const& pace) {
-  sys::Fd top = sys::open_dir(root);
-  bool shares = shares_extents(top.get());
-  std::uint64_t bytes = 0;
-  std::map<std::pair<dev_t, ino_t>, nlink_t> seen;  // names of files that have more
-  PendingDirectories<Directory> waiting;
-  waiting.add({TreePath(root.string()), open_beneath(top.get(), ".")});
-  while (!waiting.empty()) {
-    Directory directory = waiting.next();
-    if (directory.fd.get() < 0) directory.fd = open_directory_beneath(top.get(), directory.place);
-    if (directory.fd.get() < 0) continue;  // deleted or replaced meanwhile
-    auto stream = listing(directory);
-    if (!stream) continue;
-    while (dirent const* entry = readdir(stream.get())) {
-      std::string name = entry->d_name;
-      if (name == "." || name == "..") continue;
-      pace();
-      sys::Fd held = open_beneath(directory.fd.get(), name);
-      struct stat status {};
-      if (held.get() < 0 || fstat(held.get(), &status) != 0) continue;  // gone, or a mount
-      if (status.st_nlink > 1 && !S_ISDIR(status.st_mode)) {
-        auto names = seen.try_emplace({status.st_dev, status.st_ino}, 0).first;
-        bool again = ++names->second > 1;
-        if (names->second >= status.st_nlink) seen.erase(names);
-        if (again) continue;
-      }
-      auto blocks = static_cast<std::uint64_t>(status.st_blocks) * kBlock;
-      bool ask = shares && S_ISREG(status.st_mode) && blocks > 0;
-      bytes += ask ? own_bytes(held, blocks, pace) : blocks;
-      if (S_ISDIR(status.st_mode)) waiting.add({directory.place.below(name), std::move(held)});
-    }
-  }
-  return bytes;
+std::uint64_t disk_usage(fs::path const& root, std::stop_token const& stop) {
+  return Sum(sys::open_dir(root), stop).run(root.string());
 }
 
 }  // namespace snapclone::tree

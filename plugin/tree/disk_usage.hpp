@@ -4,18 +4,19 @@
 #include "sys/file.hpp"
 
 #include <cstdint>
-#include <functional>
+#include <stop_token>
 
 namespace snapclone::tree {
 
 namespace fs = boost::filesystem;
 
-// Bytes on the disk that a tree takes and nothing else shares, as far as the file system says so:
-// on btrfs and xfs extents that are shared by reflinks or snapshots do not count (ioctl_fiemap(2),
-// FIEMAP_EXTENT_SHARED), on others every block does. A file with several names counts once. What is
-// being written meanwhile counts or not. No link is followed and no mount crossed.
+// The bytes on disk that a tree takes and shares with nothing else, as far as the file system says
+// so: on btrfs and xfs, extents that reflinks or snapshots share do not count (ioctl_fiemap(2),
+// FIEMAP_EXTENT_SHARED); elsewhere every block counts. A file with several names counts once. A
+// change during the walk may count or not. The walk follows no link and crosses no mount.
 //
-// `pace` is called for every entry, and throws to stop. Throws sys::Error.
-std::uint64_t disk_usage(fs::path const& root, std::function<void()> const& pace);
+// `stop` is looked at before each entry. Throws sys::Error, also if only a part of the tree cannot
+// be read, or sys::Cancelled.
+std::uint64_t disk_usage(fs::path const& root, std::stop_token const& stop = {});
 
 }  // namespace snapclone::tree

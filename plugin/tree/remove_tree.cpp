@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree/remove_tree.hpp"
 
+#include "sys/cancelled.hpp"
+#include "sys/dir_stream.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 
-#include <memory>
+#include <optional>
 #include <vector>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -28,9 +29,13 @@ sys::Fd open_below(int parent, char const* name) {
 }
 
 struct OpenDir {
-  std::unique_ptr<DIR, int (*)(DIR*)> stream{nullptr, closedir};
   std::string name;
+  sys::DirStream entries;
   bool refilled = false;  // by move_up()
+
+  OpenDir(sys::Fd directory, std::string own_name, std::string path)
+      : name(std::move(own_name)), entries(std::move(directory), std::move(path)) {}
+  int descriptor() const { return entries.descriptor(); }
 };
 
 // A container chooses how deep its tree is, and each level costs a descriptor: what lies deeper
@@ -41,9 +46,9 @@ constexpr std::size_t kDeepest = 64;
 // cannot leave its btrfs subvolume.
 bool move_up(std::vector<OpenDir>& path, std::string const& name) {
   std::string moved = "deep-" + sys::random_id();
-  int from = dirfd(path.back().stream.get());
+  int from = path.back().descriptor();
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
-    int to = dirfd(path[i].stream.get());
+    int to = path[i].descriptor();
     if (renameat2(from, name.c_str(), to, moved.c_str(), RENAME_NOREPLACE) == 0) {
       path[i].refilled = true;
       return true;
@@ -53,19 +58,9 @@ bool move_up(std::vector<OpenDir>& path, std::string const& name) {
   return false;
 }
 
-OpenDir opened(sys::Fd fd, std::string name) {
-  OpenDir dir;
-  dir.stream.reset(fdopendir(fd.get()));
-  if (!dir.stream) sys::fail("list directory", name);
-  fd.release();
-  dir.name = std::move(name);
-  return dir;
-}
-
 }  // namespace
 
-void remove_tree(fs::path const& root, std::function<void()> const& pace,
-                 Shortcut const& shortcut) {
+void remove_tree(fs::path const& root, std::stop_token const& stop, Shortcut const& shortcut) {
   if (!sys::exists(root)) return;
   sys::Fd parent = sys::open_dir(root.parent_path());
   std::string top = root.filename().string();
@@ -75,35 +70,31 @@ void remove_tree(fs::path const& root, std::function<void()> const& pace,
   if (fd.get() < 0) sys::fail("open directory", root.string());
 
   std::vector<OpenDir> path;
-  path.push_back(opened(std::move(fd), root.string()));
+  path.emplace_back(std::move(fd), top, root.string());
   while (!path.empty()) {
-    DIR* stream = path.back().stream.get();
-    errno = 0;
-    dirent const* entry = readdir(stream);
-    if (entry == nullptr) {
-      if (errno != 0) sys::fail("list directory", path.back().name);
-      std::string done = path.size() == 1 ? top : path.back().name;
-      int above = path.size() == 1 ? parent.get() : dirfd(path[path.size() - 2].stream.get());
-      if (unlinkat(above, done.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
+    OpenDir& here = path.back();
+    std::optional<std::string> name = here.entries.next();
+    if (!name) {
+      int above = path.size() == 1 ? parent.get() : path[path.size() - 2].descriptor();
+      if (unlinkat(above, here.name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
         path.pop_back();
-      } else if (errno == ENOTEMPTY && path.back().refilled) {
-        path.back().refilled = false;
-        rewinddir(stream);
+      } else if (errno == ENOTEMPTY && here.refilled) {
+        here.refilled = false;
+        here.entries.rewind();
       } else {
-        sys::fail("remove directory", done + " in " + root.string());
+        sys::fail("remove directory", here.name + " in " + root.string());
       }
       continue;
     }
-    std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    pace();
-    if (unlinkat(dirfd(stream), name.c_str(), 0) == 0 || errno == ENOENT) continue;
-    if (errno != EISDIR) sys::fail("remove", name + " in " + root.string());
-    if (shortcut && shortcut(dirfd(stream), name)) continue;
-    if (path.size() >= kDeepest && move_up(path, name)) continue;
-    sys::Fd below = open_below(dirfd(stream), name.c_str());
-    if (below.get() < 0) sys::fail("open directory", name + " in " + root.string());
-    path.push_back(opened(std::move(below), name));
+    sys::throw_if_cancelled(stop);
+    if (unlinkat(here.descriptor(), name->c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR) sys::fail("remove", *name + " in " + root.string());
+    if (shortcut && shortcut(here.descriptor(), *name)) continue;
+    if (path.size() >= kDeepest && move_up(path, *name)) continue;
+    sys::Fd below = open_below(here.descriptor(), name->c_str());
+    std::string shown = *name + " in " + root.string();
+    if (below.get() < 0) sys::fail("open directory", shown);
+    path.emplace_back(std::move(below), *name, shown);
   }
 }
 

@@ -4,19 +4,23 @@
 #include "sys/file.hpp"
 
 #include <functional>
+#include <stop_token>
 #include <string>
 
-// Directory trees, handled on descriptors: no function here follows a symbolic link or crosses
-// a mount. Everything throws sys::Error.
 namespace snapclone::tree {
 
 namespace fs = boost::filesystem;
 
-// Deletes the tree, `root` included. A mount found on the way stops it with EXDEV. What is gone
-// already is no error. `pace` is called once for every entry. `shortcut` is offered each directory
-// below the root, and returns true if it has deleted it as a whole.
+// Deletes a directory below the root as a whole, and returns true if it has.
 using Shortcut = std::function<bool(int parent, std::string const& name)>;
-void remove_tree(fs::path const& root, std::function<void()> const& pace,
+
+// Deletes the tree, `root` included. It follows no symbolic link and crosses no mount: a mount
+// inside stops it with EXDEV. An entry that is gone already is no error. `shortcut` is tried on
+// each directory below the root first.
+//
+// `stop` is looked at before each entry. Throws sys::Error or sys::Cancelled, and leaves the rest
+// of the tree.
+void remove_tree(fs::path const& root, std::stop_token const& stop = {},
                  Shortcut const& shortcut = {});
 
 }  // namespace snapclone::tree

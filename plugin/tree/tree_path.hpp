@@ -47,30 +47,4 @@ class TreePath {
   std::shared_ptr<Entry> entry_;
 };
 
-// Directories whose turn has not come yet. The last one that was added is the next, so that few
-// wait, and of those only the newest keep their descriptors. Directory has close().
-template <class Directory>
-class PendingDirectories {
- public:
-  bool empty() const { return all_.empty(); }
-
-  void add(Directory directory) {
-    all_.push_back(std::move(directory));
-    if (all_.size() - closed_ > kMostOpen) all_[closed_++].close();
-  }
-
-  Directory next() {
-    Directory directory = std::move(all_.back());
-    all_.pop_back();
-    if (closed_ > all_.size()) closed_ = all_.size();
-    return directory;
-  }
-
- private:
-  static constexpr std::size_t kMostOpen = 64;
-
-  std::vector<Directory> all_;
-  std::size_t closed_ = 0;  // how many of them, from the first
-};
-
 }  // namespace snapclone::tree

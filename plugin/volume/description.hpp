@@ -2,7 +2,7 @@
 #pragma once
 
 #include "volume/catalogue.hpp"
-#include "volume/usage.hpp"
+#include "volume/disk_use.hpp"
 
 #include <cstdint>
 #include <optional>

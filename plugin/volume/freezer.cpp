@@ -68,7 +68,7 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
 // Whether it is better, or needed, to know that nobody writes. A request that names a live clone
 // says already that somebody may.
 bool Freezer::asks_for_idle(Origin const& origin) const {
-  return !origin.clone && !backend_.atomic();
+  return !origin.clone && !backend_.captures_atomically();
 }
 
 // True if nobody uses the volume; false if somebody does and `live` allows it.
@@ -95,7 +95,7 @@ Pinned Freezer::seal(Record record) {
   if (backend_.unchanged(pool_.layer(old_upper), record.stack)) {
     sys::sync_dir(
         pool_.volume(record.name.text()));  // an earlier sealing may have failed right there
-    drop_work(record.stack.front());
+    trash_.drop_leftover_work(pool_.layer(record.stack.front()));
     return {record.stack, {catalogue_, record.stack}};
   }
   Pinned frozen = push_layer({{old_upper}, {catalogue_, {old_upper}}}, record.stack);
@@ -110,7 +110,8 @@ Pinned Freezer::seal(Record record) {
     trash_.sweep();
     throw;
   }
-  drop_work(old_upper);
+  // Not before the layer is durably sealed: without its work directory no volume can be mounted.
+  trash_.drop_leftover_work(pool_.layer(old_upper));
   trash_.sweep();  // a flattened stack may have been nobody else's, the old upper included
   return frozen;
 }
@@ -183,12 +184,6 @@ void Freezer::copy_mounted(fs::path const& mounted, fs::path const& tree, backen
   report(backend_.copy(mounted, Pool::content(tree), backend_.layered()),
          "what is mounted on " + mounted.string());
   if (form == backend::Form::sealed) backend_.seal(tree);
-}
-
-// Not before the layer is durably sealed: without its work directory no volume can be mounted.
-void Freezer::drop_work(std::string const& sealed_layer) {
-  fs::path work = pool_.layer(sealed_layer) / "work";
-  if (sys::exists(work)) trash_.drop(work, TrashKind::other);
 }
 
 }  // namespace snapclone::volume

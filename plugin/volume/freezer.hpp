@@ -26,7 +26,7 @@ struct Pinned {
 };
 
 // Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks.
-// Throws Refusal, sys::Error, or Cancelled; then nothing has changed that anyone can see. The
+// Throws Refusal, sys::Error, or sys::Cancelled; then nothing has changed that anyone can see. The
 // caller holds the origin's turn.
 class Freezer {
  public:
@@ -64,7 +64,6 @@ class Freezer {
   Pinned push_layer(Pinned top, Stack const& below);
   Pinned flatten(Stack const& stack);
   void copy_mounted(fs::path const& mounted, fs::path const& tree, backend::Form form);
-  void drop_work(std::string const& sealed_layer);
 
   Pool const& pool_;
   MountPoints const& points_;

@@ -48,7 +48,7 @@ MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   // What a process that died was trying out.
   clear_mount_point(trial());
   unmount_below(probes(), 2);
-  tree::remove_tree(probes(), [] {});
+  tree::remove_tree(probes());
   for (auto const& path : {clones(), memory(), volumes(), views(), trial(), probes()}) {
     sys::ensure_dir(path);
   }

@@ -96,8 +96,7 @@ void drop_work_of_sealed_layers(Pool const& pool, Catalogue const& catalogue, Tr
     sealed.insert(volume->record.stack.begin(), volume->record.stack.end());
   }
   for (auto const& layer : sealed) {
-    fs::path work = pool.layer(layer) / "work";
-    if (sys::exists(work)) trash.drop(work, TrashKind::other);
+    trash.drop_leftover_work(pool.layer(layer));
   }
 }
 

@@ -59,7 +59,7 @@ StoreParts::StoreParts(Pool opened, StoreSettings const& settings)
       in_use(pool, points, backend, catalogue, settings.settle),
       mounts(pool, points, backend, catalogue, in_use, trash),
       volumes(pool, points, backend, catalogue, in_use, trash),
-      usage(pool, backend, catalogue, points) {}
+      disk_use(pool, backend, catalogue, points) {}
 
 Store::Store(Pool pool, StoreSettings const& settings, Turns::Execute execute)
     : parts_(std::move(pool), settings), turns_(std::move(execute)) {}
@@ -76,7 +76,7 @@ void Store::open() {
   for (auto const& job : kept_back) job();
   keep_reserve();
   try {
-    parts_.usage.start();
+    parts_.disk_use.start();
   } catch (std::exception const& error) {
     sys::log_warning(std::string("disk use will not be measured: ") + error.what());
   }
@@ -185,7 +185,7 @@ std::optional<Description> Store::describe(VolumeName const& name) const {
                      mounts,
                      parts_.catalogue.number_of_clones(name),
                      parts_.catalogue.newest_clones(name, kDescribedClones),
-                     parts_.usage.of(name)};
+                     parts_.disk_use.of(name)};
 }
 
 std::vector<Summary> Store::list() const {
@@ -214,7 +214,7 @@ Totals Store::totals() const {
   }
   now.layers = sys::list_dir(parts_.pool.layers()).size();
   now.trash = sys::list_dir(parts_.pool.trash()).size();
-  now.disk_use = parts_.usage.total();
+  now.disk_use = parts_.disk_use.total();
   struct statvfs status {};
   if (statvfs(parts_.pool.root().c_str(), &status) == 0) {
     now.pool_size_bytes = std::uint64_t{status.f_blocks} * status.f_frsize;

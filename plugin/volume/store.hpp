@@ -4,13 +4,13 @@
 #include "backend/select.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/description.hpp"
+#include "volume/disk_use.hpp"
 #include "volume/in_use.hpp"
 #include "volume/mount_points.hpp"
 #include "volume/mounts.hpp"
 #include "volume/options.hpp"
 #include "volume/trash.hpp"
 #include "volume/turns.hpp"
-#include "volume/usage.hpp"
 #include "volume/volumes.hpp"
 
 #include <boost/system/result.hpp>
@@ -44,7 +44,7 @@ struct StoreParts {
   InUse in_use;
   Mounts mounts;
   Volumes volumes;
-  UsageSampler usage;
+  DiskUseSampler disk_use;
 };
 
 // The front door: all volumes, snapshots and clones of one pool, and what may be done with them.
@@ -66,7 +66,7 @@ class Store {
   template <class T>
   using Done = std::function<void(Result<T> const&)>;
 
-    // Selects the backend and tries it out on the pool. Throws std::runtime_error if none works.
+  // Selects the backend and tries it out on the pool. Throws std::runtime_error if none works.
   Store(Pool pool, StoreSettings const& settings, Turns::Execute execute);
 
   // Recovers what the last process left, and lets through what when_open() keeps back. Once. Throws
@@ -101,7 +101,7 @@ class Store {
 
   // Whether no verb runs or waits. Copies that run can be told to end with Cancelled.
   bool idle() const { return turns_.idle(); }
-  void cancel_copies() { parts_.backend.cancel(); }
+  void cancel_copies() { parts_.backend.cancel_copies(); }
 
   // For tests that look behind the door.
   StoreParts& parts() { return parts_; }

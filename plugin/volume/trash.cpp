@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/trash.hpp"
 
+#include "sys/cancelled.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
@@ -9,9 +10,6 @@
 #include <array>
 #include <set>
 #include <utility>
-
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace snapclone::volume {
 namespace {
@@ -29,8 +27,6 @@ TrashKind kind_of(std::string const& entry) {
   return found == kKinds.end() ? TrashKind::other : static_cast<TrashKind>(found - kKinds.begin());
 }
 
-struct Stopped {};
-
 }  // namespace
 
 std::chrono::milliseconds retry_pause(std::size_t waiting) {
@@ -41,26 +37,17 @@ Trash::Trash(Pool const& pool, MountPoints const& points, backend::Backend& back
              Catalogue& catalogue)
     : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue) {}
 
-Trash::~Trash() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
 void Trash::start() {
   std::set<std::string> queued;
   {
-    std::lock_guard lock(mutex_);
+    sys::MutexLock lock(mutex_);
     for (auto const& item : items_) queued.insert(item.path.string());
   }
   for (auto const& name : sys::list_dir(pool_.trash())) {
     fs::path entry = pool_.trash() / name;
     if (queued.count(entry.string()) == 0) queue(entry);
   }
-  thread_ = std::thread([this] { run(); });
+  thread_.emplace(kNiceness, [this](std::stop_token const& stop) { run(stop); });
 }
 
 // A clone keeps its name, by which its mount points are found.
@@ -87,6 +74,10 @@ void Trash::drop(CloneRecord const& clone) {
   queue(pool_.clone(clone.id), clone, {catalogue_, clone.stack});
 }
 
+void Trash::drop_leftover_work(fs::path const& tree) {
+  if (auto work = backend_.leftover_work(tree)) drop(*work, TrashKind::other);
+}
+
 void Trash::take_clones_for_another_boots() {
   for (auto const& name : sys::list_dir(pool_.trash())) {
     if (kind_of(name) == TrashKind::clone) put(pool_.trash() / name, TrashKind::boot);
@@ -101,7 +92,7 @@ void Trash::queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pi
 
 void Trash::queue(Item item) {
   {
-    std::lock_guard lock(mutex_);
+    sys::MutexLock lock(mutex_);
     items_.push_back(std::move(item));
   }
   changed_.notify_all();
@@ -127,57 +118,78 @@ Trash::Item Trash::item(fs::path const& entry) {
 
 void Trash::sweep() {
   {
-    std::lock_guard lock(mutex_);
+    sys::MutexLock lock(mutex_);
     sweep_at_ = Clock::now();
   }
   changed_.notify_all();
 }
 
 void Trash::wait() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] {
-    bool idle = std::all_of(items_.begin(), items_.end(),
-                            [](Item const& item) { return item.when > Clock::now(); });
-    return stopping_ || (idle && !busy_ && sweep_at_ > Clock::now());
-  });
+  sys::MutexLock lock(mutex_);
+  changed_.wait(mutex_, [this]() REQUIRES(mutex_) { return !busy_ && !is_due(); });
 }
 
-void Trash::run() {
-  // Linux gives each thread a niceness of its own; without it the thread just is not as polite.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    auto due = std::find_if(items_.begin(), items_.end(),
-                            [](Item const& item) { return item.when <= Clock::now(); });
-    if (due != items_.end()) {
-      Item item = std::move(*due);
-      items_.erase(due);
-      busy_ = true;
-      lock.unlock();
-      bool gone = remove(item);
-      bool freed = gone && frees_layers(item);
-      if (gone) item.pin = {};
-      lock.lock();
-      if (!gone) {
-        items_.push_back(std::move(item));
-        items_.back().when = Clock::now() + retry_pause(items_.size());
-      }
-      if (freed) sweep_at_ = Clock::now();
-    } else if (sweep_at_ <= Clock::now()) {
-      sweep_at_ = Clock::time_point::max();
-      busy_ = true;
-      lock.unlock();
-      bool swept = sweep_now();
-      lock.lock();
-      if (!swept) sweep_at_ = std::min(sweep_at_, Clock::now() + kRetry);
+bool Trash::is_due() const {
+  auto now = Clock::now();
+  return sweep_at_ <= now || std::any_of(items_.begin(), items_.end(),
+                                         [now](Item const& item) { return item.when <= now; });
+}
+
+void Trash::run(std::stop_token const& stop) {
+  while (!stop.stop_requested()) {
+    if (std::optional<Item> item = next_item()) {
+      delete_or_keep(std::move(*item), stop);
+    } else if (begin_sweep()) {
+      sweep_now();
     } else {
-      busy_ = false;
-      changed_.notify_all();
-      auto next = std::min(sweep_at_, Clock::now() + std::chrono::hours(1));
-      for (auto const& item : items_) next = std::min(next, item.when);
-      changed_.wait_until(lock, next);
+      rest(stop);
     }
   }
+}
+
+std::optional<Trash::Item> Trash::next_item() {
+  sys::MutexLock lock(mutex_);
+  auto due = std::find_if(items_.begin(), items_.end(),
+                          [](Item const& item) { return item.when <= Clock::now(); });
+  if (due == items_.end()) return std::nullopt;
+  Item item = std::move(*due);
+  items_.erase(due);
+  busy_ = true;
+  return item;
+}
+
+void Trash::delete_or_keep(Item item, std::stop_token const& stop) {
+  bool gone = remove(item, stop);
+  bool freed = gone && frees_layers(item);
+  if (gone) item.pin = {};  // before the sweep that it may need
+  sys::MutexLock lock(mutex_);
+  if (freed) sweep_at_ = Clock::now();
+  if (gone) return;
+  items_.push_back(std::move(item));
+  items_.back().when = Clock::now() + retry_pause(items_.size());
+}
+
+bool Trash::begin_sweep() {
+  sys::MutexLock lock(mutex_);
+  if (sweep_at_ > Clock::now()) return false;
+  sweep_at_ = Clock::time_point::max();
+  busy_ = true;
+  return true;
+}
+
+void Trash::sweep_now() {
+  if (put_unneeded_layers()) return;
+  sys::MutexLock lock(mutex_);
+  sweep_at_ = std::min(sweep_at_, Clock::now() + kRetry);
+}
+
+void Trash::rest(std::stop_token const& stop) {
+  sys::MutexLock lock(mutex_);
+  busy_ = false;
+  changed_.notify_all();
+  auto next = std::min(sweep_at_, Clock::now() + std::chrono::hours(1));
+  for (auto const& item : items_) next = std::min(next, item.when);
+  changed_.wait_until(mutex_, stop, next, [this]() REQUIRES(mutex_) { return is_due(); });
 }
 
 // Whether layers may be unneeded without it: not while its snapshot is there, as it nearly always
@@ -189,7 +201,7 @@ bool Trash::frees_layers(Item const& item) const {
 }
 
 // True if the entry is gone.
-bool Trash::remove(Item& item) {
+bool Trash::remove(Item& item, std::stop_token const& stop) {
   std::string name = item.path.filename().string();
   try {
     if (item.path.parent_path() != pool_.trash()) {
@@ -213,14 +225,11 @@ bool Trash::remove(Item& item) {
       }
       return false;
     }
-    backend_.remove(item.path, [this] {
-      std::lock_guard lock(mutex_);
-      if (stopping_) throw Stopped{};
-    });
+    backend_.remove(item.path, stop);
     sys::log_debug("deleted " + name);
     keep_reserve();
     return true;
-  } catch (Stopped const&) {
+  } catch (sys::Cancelled const&) {
     return false;
   } catch (std::exception const& error) {
     if (!std::exchange(item.complained, true)) {
@@ -241,7 +250,7 @@ void Trash::keep_reserve() const {
 
 // The layers are listed before it is asked which are needed: one that appears later is pinned
 // until a record names it, and is not in the list. False if it has to be done again.
-bool Trash::sweep_now() {
+bool Trash::put_unneeded_layers() {
   try {
     if (!catalogue_.may_sweep()) return true;
     auto layers = sys::list_dir(pool_.layers());

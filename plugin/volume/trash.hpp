@@ -2,16 +2,17 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "sys/background_thread.hpp"
+#include "sys/mutex.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/mount_points.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
-#include <thread>
 
 namespace snapclone::volume {
 
@@ -36,9 +37,10 @@ class Trash {
         Catalogue& catalogue);
   Trash(Trash const&) = delete;
   Trash& operator=(Trash const&) = delete;
-  ~Trash();  // ends the thread; what is left is deleted after the next start
+  // The destructor ends the thread; the rest is deleted after the next start.
 
-  // Queues everything in trash/ and starts the thread. What is put before waits until then.
+  // Queues everything in trash/ and starts the thread. What is put before waits until then. Throws
+  // sys::Error.
   void start();
 
   // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error. (A clone
@@ -58,6 +60,9 @@ class Trash {
   // next start. So its path must never come to be used again. The clone is not mounted any more.
   void drop(fs::path const& tree, TrashKind kind);
   void drop(CloneRecord const& clone);
+
+  // Drops what the backend does not need in a tree that is durably in a stack now.
+  void drop_leftover_work(fs::path const& tree);
 
   // Looks for layers that nothing needs any more, soon.
   void sweep();
@@ -80,10 +85,16 @@ class Trash {
   fs::path new_entry(fs::path const& tree, TrashKind kind) const;
   void queue(Item item);
   bool frees_layers(Item const& item) const;
-  void run();
-  bool remove(Item& item);
+  void run(std::stop_token const& stop);
+  std::optional<Item> next_item();
+  void delete_or_keep(Item item, std::stop_token const& stop);
+  bool begin_sweep();
+  void sweep_now();
+  bool is_due() const REQUIRES(mutex_);
+  void rest(std::stop_token const& stop);
+  bool remove(Item& item, std::stop_token const& stop);
   void keep_reserve() const;
-  bool sweep_now();
+  bool put_unneeded_layers();
 
   Pool const& pool_;
   MountPoints const& points_;
@@ -92,13 +103,12 @@ class Trash {
 
   bool cannot_sweep_ = false;  // the thread's own: that has been logged once
 
-  std::mutex mutex_;  // guards all below but the thread
-  std::condition_variable changed_;
-  std::deque<Item> items_;
-  Clock::time_point sweep_at_ = Clock::time_point::min();
-  bool busy_ = false;
-  bool stopping_ = false;
-  std::thread thread_;
+  sys::Mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Item> items_ GUARDED_BY(mutex_);
+  Clock::time_point sweep_at_ GUARDED_BY(mutex_) = Clock::time_point::min();
+  bool busy_ GUARDED_BY(mutex_) = false;
+  std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others
 };
 
 }  // namespace snapclone::volume

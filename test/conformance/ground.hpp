@@ -33,7 +33,7 @@ struct Conforming : World {
   Ground const& ground;
 
   bool layered() const { return process->backend.layered(); }
-  bool atomic() const { return process->backend.atomic(); }
+  bool atomic() const { return process->backend.captures_atomically(); }
   // Overlayfs keeps its own marks from containers; everything else lets them through.
   bool marks() const { return ground.filesystem != "overlay" && !layered(); }
 

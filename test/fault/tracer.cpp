@@ -88,7 +88,7 @@ sys::Fd received_descriptor(int socket) {
 }
 
 constexpr int kDeleter = 10;  // niceness: volume/trash.cpp
-constexpr int kSampler = 19;  // volume/usage.cpp
+constexpr int kSampler = 19;  // volume/disk_use.cpp
 
 int niceness(pid_t thread) { return getpriority(PRIO_PROCESS, static_cast<id_t>(thread)); }
 

@@ -57,7 +57,7 @@ struct Privileged : World {
     try {
       in_a_thread([&] {
         sys::keep_capabilities(capabilities);
-        tree::remove_tree(tree, [] {});
+        tree::remove_tree(tree);
         process->backend.self_test(process->points.trial());
         tree::copy_tree(original, copy);
       });

@@ -6,7 +6,10 @@
 #include "tree/copy_tree.hpp"
 #include "world.hpp"
 
+#include <functional>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -28,6 +31,18 @@ struct Copying {
     to = media.path / ("to" + std::to_string(++copies));
     fs::create_directory(to);
     return tree::copy_tree(from, to, options);
+  }
+
+  // Copies the tree while another thread waits for something to be seen of the copy, and acts then.
+  tree::CopyReport copy_and(std::function<bool()> const& seen, std::function<void()> const& act,
+                            tree::CopyOptions const& options = {}) {
+    std::jthread const other([&](std::stop_token const& ended) {
+      while (!seen()) {
+        if (ended.stop_requested()) return;
+      }
+      act();
+    });
+    return copy(options);
   }
 
   // Secrets beside the tree; every file in the tree itself holds "inside" then.

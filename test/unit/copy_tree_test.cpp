@@ -23,7 +23,7 @@ void everything_is_copied(std::string const& type) {
   plant_everything(tree.from);
   Manifest before = manifest(tree.from);
   for (unsigned threads : {1U, 2U, 8U}) {
-    tree.copy({.threads = threads, .cancelled = {}});
+    tree.copy({.threads = threads});
     BOOST_TEST(test::differences(before, manifest(tree.to)) == "");
   }
   BOOST_TEST(test::differences(before, manifest(tree.from)) == "");

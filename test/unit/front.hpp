@@ -12,7 +12,7 @@ struct Front {
       : usage(process.pool, process.backend, process.catalogue, process.mounts),
         dispatch({process.catalogue, process.mounts, process.volumes, turns, usage, metrics,
                   "overlay", "it is the best that works there"}) {}
-  volume::UsageSampler usage;
+  volume::DiskUseSampler usage;
   api::Metrics metrics;
   api::Dispatch dispatch;
 };

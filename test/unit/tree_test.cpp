@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sys/cancelled.hpp"
 #include "tree/attributes.hpp"
 #include "tree/remove_tree.hpp"
 #include "world.hpp"
@@ -16,9 +17,7 @@ namespace {
 struct Tree : Disk {
   fs::path root = path / "tree";
   Tree() { fs::create_directory(root); }
-  void remove() const {
-    tree::remove_tree(root, [] {});
-  }
+  void remove() const { tree::remove_tree(root); }
 };
 
 }  // namespace
@@ -32,10 +31,21 @@ BOOST_AUTO_TEST_CASE(a_tree_of_everything_is_removed) {
   mkfifo((root / "fifo").c_str(), 0600);
   mknod((root / "null").c_str(), S_IFCHR | 0666, makedev(1, 3));
   World::write(root / std::string("\xff\n \"\\"), "odd");
-  int seen = 0;
-  tree::remove_tree(root, [&] { ++seen; });
+  remove();
   BOOST_TEST(!fs::exists(root));
-  BOOST_TEST(seen == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_that_is_cancelled_ends_before_the_next_entry) {
+  fs::create_directories(root / "only" / "inner");
+  std::stop_source stop;
+  auto stop_now = [&](int, std::string const&) {
+    stop.request_stop();
+    return false;
+  };
+  BOOST_CHECK_THROW(tree::remove_tree(root, stop.get_token(), stop_now), sys::Cancelled);
+  BOOST_TEST(fs::exists(root / "only" / "inner"));
+  remove();
+  BOOST_TEST(!fs::exists(root));
 }
 
 BOOST_AUTO_TEST_CASE(what_a_link_points_to_is_left_alone) {

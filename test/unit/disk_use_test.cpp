@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "volume/usage.hpp"
+#include "volume/disk_use.hpp"
 
 #include "api/status.hpp"
 #include "backend/select.hpp"
@@ -20,7 +20,7 @@ std::string megabytes(unsigned count) { return std::string(count * kMega, 'x'); 
 
 std::uint64_t measured(fs::path const& tree) {
   sys::sync_filesystem(tree);
-  return tree::disk_usage(tree, [] {});
+  return tree::disk_usage(tree);
 }
 
 // About so many megabytes: names and directories take some as well.
@@ -36,8 +36,8 @@ void reflink(fs::path const& from, fs::path const& to) {
 
 struct Sampled : World {
   Sampled() { sampler.measure(); }
-  volume::UsageSampler sampler{process->pool, process->backend, process->catalogue,
-                               process->mounts};
+  volume::DiskUseSampler sampler{process->pool, process->backend, process->catalogue,
+                                 process->mounts};
   std::uint64_t own(std::string const& name) const { return sampler.of(name).value().own; }
   std::uint64_t clones(std::string const& name) const { return sampler.of(name).value().clones; }
 };
