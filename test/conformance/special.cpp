@@ -4,6 +4,8 @@
 #include <thread>
 
 #include <btrfsutil.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 // What only some backends have to promise.
 namespace snapclone::test {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "power/days.hpp"
 
+#include "kit/plant.hpp"
 #include "sys/error.hpp"
-#include "unit/plant.hpp"
 
+#include <boost/filesystem/operations.hpp>
+
+#include <fstream>
 #include <future>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 namespace snapclone::test {
 

@@ -5,6 +5,9 @@
 
 #include <fstream>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace snapclone::test {
 namespace {
 
@@ -40,7 +43,7 @@ Manifest History::shown(std::string const& source) const {
   return written ? lasting(manifest(present.uses.begin()->second)) : present.last;
 }
 
-void History::create(std::string const& name, RawOptions const& options) {
+void History::create(std::string const& name, Caller::Options const& options) {
   bool snapshot = options.count("snapshot-of") != 0;
   std::string source;
   for (auto const* key : {"snapshot-of", "clone-of"}) {
@@ -52,7 +55,7 @@ void History::create(std::string const& name, RawOptions const& options) {
   Life made;
   made.name = name;
   made.create_asked = machine_.disk.now();
-  machine_.plugin.create(name, options);
+  caller_.create(name, options);
   made.created = machine_.disk.now();
   lives_.push_back(made);
   present_[name] = present;
@@ -70,7 +73,7 @@ void History::create(std::string const& name, RawOptions const& options) {
 void History::remove(std::string const& name) {
   Life& ending = life(name);
   ending.remove_asked = machine_.disk.now();
-  machine_.plugin.remove(name);
+  caller_.remove(name);
   ending.removed = machine_.disk.now();
   present_.erase(name);
 }
@@ -82,7 +85,7 @@ fs::path History::enter(std::string const& name, std::string const& mount_id) {
       content.when.to = std::min(content.when.to, machine_.disk.now());
     }
   }
-  fs::path path = machine_.plugin.mount(name, mount_id);
+  fs::path path = caller_.mount(name, mount_id);
   present.uses[mount_id] = path;
   return path;
 }
@@ -90,7 +93,7 @@ fs::path History::enter(std::string const& name, std::string const& mount_id) {
 void History::leave(std::string const& name, std::string const& mount_id) {
   Present& present = present_.at(name);
   if (!present.snapshot) present.last = lasting(manifest(present.uses.at(mount_id)));
-  machine_.plugin.unmount(name, mount_id);
+  caller_.unmount(name, mount_id);
   present.uses.erase(mount_id);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kit/manifest.hpp"
 #include "power/machine.hpp"
-#include "unit/manifest.hpp"
 
 #include <limits>
 #include <map>
@@ -54,9 +54,9 @@ struct Recording {
 // Has volumes made, used and removed, and remembers what was acknowledged when.
 class History {
  public:
-  explicit History(Machine& machine) : machine_(machine) {}
+  explicit History(Machine& machine) : machine_(machine), caller_(machine.program.socket()) {}
 
-  void create(std::string const& name, RawOptions const& options = {});
+  void create(std::string const& name, Caller::Options const& options = {});
   void remove(std::string const& name);
 
   // What a container does: it starts, and sees this; it ends.
@@ -79,6 +79,7 @@ class History {
   Manifest shown(std::string const& source) const;
 
   Machine& machine_;
+  Caller caller_;
   std::vector<Life> lives_;
   std::map<std::string, Present> present_;
 };

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/leftovers.hpp"
 #include "power/cuts.hpp"
-#include "sys/file.hpp"
-#include "volume/record.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <stdexcept>
-#include <thread>
 
 namespace snapclone::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience{12};
+constexpr auto kDeletion = 12s;
 
 // That at some moment at which the power can have been cut …
 bool overlaps(Cut const& cut, Moment from, Moment to) {
@@ -25,13 +22,16 @@ bool must_not_exist(Cut const& cut, Life const& life) {
   return cut.from < life.create_asked || life.removed <= cut.to;
 }
 
-class Aftermath {
+class PromiseCheck {
  public:
-  Aftermath(Recording const& recording, Cut const& cut)
-      : recording_(recording), cut_(cut), machine_(recording.ground, cut.image) {}
+  PromiseCheck(Recording const& recording, Cut const& cut)
+      : recording_(recording),
+        cut_(cut),
+        machine_(recording.ground, cut.image),
+        caller_(machine_.program.socket()) {}
 
   std::string problems() {
-    auto statuses = machine_.plugin.statuses();
+    auto statuses = caller_.statuses();
     std::set<std::string> names;
     for (auto const& life : recording_.lives) names.insert(life.name);
     for (auto const& [name, status] : statuses) {
@@ -41,8 +41,8 @@ class Aftermath {
     }
     for (auto const& name : names) check(name, statuses.count(name) != 0);
     check_leftovers();
-    if (!problems_.empty()) return problems_ + machine_.plugin.log();
-    for (auto const& [name, status] : statuses) machine_.plugin.remove(name);
+    if (!problems_.empty()) return problems_ + machine_.program.log();
+    for (auto const& [name, status] : statuses) caller_.remove(name);
     check_leftovers();
     return problems_;
   }
@@ -68,7 +68,7 @@ class Aftermath {
   }
 
   void compare(std::string const& name, std::vector<Life const*> const& possible) {
-    fs::path path = machine_.plugin.mount(name, "judge");
+    fs::path path = caller_.mount(name, "judge");
     std::string wrong;
     bool whole = std::any_of(possible.begin(), possible.end(), [&](Life const* life) {
       std::string now = differences_from(*life, path);
@@ -76,7 +76,7 @@ class Aftermath {
       return now.empty();
     });
     if (!whole) say(name + " is not what it was:\n" + wrong);
-    machine_.plugin.unmount(name, "judge");
+    caller_.unmount(name, "judge");
   }
 
   std::string differences_from(Life const& life, fs::path const& path) const {
@@ -98,55 +98,18 @@ class Aftermath {
 
   // Deleting goes on after the start.
   void check_leftovers() {
-    auto end = std::chrono::steady_clock::now() + kPatience;
-    for (;;) {
-      std::string found;
-      try {
-        found = leftovers();
-      } catch (std::exception const& error) {  // it was deleted meanwhile
-        found = error.what();
-      }
-      if (found.empty()) return;
-      if (std::chrono::steady_clock::now() > end) return say("these are left over:" + found);
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-  }
-
-  std::string leftovers() const {
-    fs::path const& pool = machine_.pool;
-    std::string found = others(pool, {"format", "lock", "reserve", "empty", "layers", "volumes",
-                                      "clones", "mounts", "staging", "trash"});
-    std::set<std::string> layers;
-    for (auto const& name : sys::list_dir(pool / "volumes")) {
-      fs::path volume = pool / "volumes" / name;
-      found += others(volume, {"volume.json"});
-      auto record = volume::decode_record(sys::read_file(volume / "volume.json"));
-      layers.insert(record.stack.begin(), record.stack.end());
-      layers.insert(record.upper);
-    }
-    found += others(pool / "layers", layers);
-    for (auto const& layer : sys::list_dir(pool / "layers")) {
-      found += others(pool / "layers" / layer, {"fs", "work"});
-    }
-    for (auto const* empty : {"empty", "staging", "trash"}) found += others(pool / empty, {});
-    for (auto const* kind : {"clones", "mounts"}) {
-      auto boots = sys::list_dir(pool / kind);
-      found += boots.size() == 1 ? others(pool / kind / boots.front(), {}) : " other boots";
-    }
-    return found;
-  }
-
-  static std::string others(fs::path const& directory, std::set<std::string> const& expected) {
     std::string found;
-    for (auto const& name : sys::list_dir(directory)) {
-      if (expected.count(name) == 0) found += " " + (directory / name).string();
-    }
-    return found;
+    auto none = [&] {
+      found = leftovers(machine_.program.pool(), machine_.program.mounts(), {.work = true});
+      return found.empty();
+    };
+    if (!eventually(none, kDeletion)) say("these are left over:\n" + found);
   }
 
   Recording const& recording_;
   Cut const& cut_;
   Machine machine_;
+  Caller caller_;
   std::string problems_;
 };
 
@@ -154,7 +117,7 @@ class Aftermath {
 
 std::string broken_promises(Recording const& recording, Cut const& cut) {
   try {
-    return Aftermath(recording, cut).problems();
+    return PromiseCheck(recording, cut).problems();
   } catch (std::exception const& error) {
     return error.what();
   }

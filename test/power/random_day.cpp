@@ -56,7 +56,7 @@ class Chance {
   }
   void make(std::string const& how, std::string const& source, bool live) {
     std::string name = (how == "snapshot-of" ? "snapshot-" : "volume-") + next();
-    RawOptions options = {{how, source}};
+    Caller::Options options = {{how, source}};
     if (live) options["live"] = "true";
     history_.create(name, options);
     names_.push_back(name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/world.hpp"
 #include "tree/attributes.hpp"
 #include "tree/remove_tree.hpp"
-#include "world.hpp"
 
 #include <fcntl.h>
 #include <sys/mount.h>
