@@ -52,8 +52,8 @@ class Program {
   // after kPatience.
   Caller connect();
 
-  // Asks over a connection of its own, and lets the observer work meanwhile. The answer has not
-  // come() if the program ends, which its log may announce. Throws after kPatience.
+  // Asks over a connection of its own, and lets the observer work meanwhile. If the program ends
+  // instead, or logs that it will, the answer has not come(). Throws after kPatience.
   Answer ask(std::string const& verb, json::object const& body);
 
   // Waits for a descriptor, and lets the observer work meanwhile. False when the program has ended

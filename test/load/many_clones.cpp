@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kit/in_parallel.hpp"
 #include "kit/manifest.hpp"
 #include "kit/plant.hpp"
+#include "load/in_parallel.hpp"
 #include "load/instance.hpp"
 #include "load/load.hpp"
 

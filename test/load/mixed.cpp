@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kit/in_parallel.hpp"
 #include "kit/requirements.hpp"
+#include "load/in_parallel.hpp"
 #include "load/instance.hpp"
 #include "load/linearizable.hpp"
 #include "load/load.hpp"

@@ -9,7 +9,7 @@
 namespace snapclone::test {
 namespace {
 
-constexpr std::size_t kMostHolds = 3;
+constexpr std::size_t kMostMounted = 3;
 constexpr unsigned kHotNames = 10;
 constexpr unsigned kSharedIds = 3;
 
@@ -26,16 +26,16 @@ int tag_of(json::object const& status) {
   return target == nullptr ? -1 : std::stoi(std::string(target->as_string().subview(3)));
 }
 
-struct Nonsense {
+struct Malformed {
   std::string request;
   unsigned status;
   char const* error;
 };
 
-std::vector<Nonsense> const& all_nonsense() {
+std::vector<Malformed> const& all_malformed() {
   using test::post;
   static std::string const driver = "/VolumeDriver.";
-  static std::vector<Nonsense> const all = {
+  static std::vector<Malformed> const all = {
       {post(driver + "Create", "{"), 500, "Create: "},
       {post(driver + "Create", ""), 500, "no body"},
       {post(driver + "Create", R"({"Name":"../etc"})"), 500, "is not allowed"},
@@ -63,12 +63,12 @@ void RandomClient::step() {
     void (RandomClient::*act)();
   };
   static std::vector<Choice> const choices = {
-      {18, &RandomClient::create},       {3, &RandomClient::create_again},
-      {20, &RandomClient::mount},        {7, &RandomClient::mount_again},
-      {22, &RandomClient::unmount},      {18, &RandomClient::remove},
-      {12, &RandomClient::look},         {1, &RandomClient::list},
-      {3, &RandomClient::find_path},     {2, &RandomClient::ask_for_capabilities},
-      {3, &RandomClient::talk_nonsense}, {4, &RandomClient::hang_up},
+      {18, &RandomClient::create},        {3, &RandomClient::create_again},
+      {20, &RandomClient::mount},         {7, &RandomClient::mount_again},
+      {22, &RandomClient::unmount},       {18, &RandomClient::remove},
+      {12, &RandomClient::look},          {1, &RandomClient::list},
+      {3, &RandomClient::find_path},      {2, &RandomClient::ask_for_capabilities},
+      {3, &RandomClient::send_malformed}, {4, &RandomClient::hang_up},
       {20, &RandomClient::use},
   };
   unsigned total = 0;
@@ -91,8 +91,8 @@ std::string RandomClient::some_id(char kind) {
   return kind + std::to_string(100 + number_) + "n" + std::to_string(1'000'000 + ++ids_);
 }
 
-RandomClient::Hold* RandomClient::some_hold() {
-  return holds_.empty() ? nullptr : &holds_[below(holds_.size())];
+RandomClient::Mounted* RandomClient::some_mounted() {
+  return mounted_.empty() ? nullptr : &mounted_[below(mounted_.size())];
 }
 
 Answer RandomClient::ask(std::string const& verb, json::object const& body) {
@@ -122,52 +122,54 @@ void RandomClient::refused(std::string const& name, std::string const& what,
 }
 
 void RandomClient::mount() {
-  if (holds_.size() >= kMostHolds) return unmount();
-  Hold hold;
-  hold.name = some_name();
-  hold.own = !one_in(6);
-  hold.id = hold.own ? some_id('c') : "shared" + std::to_string(below(kSharedIds));
-  Answer answer = ask("Mount", {{"Name", hold.name}, {"ID", hold.id}});
-  if (!answer.ok()) return refused(hold.name, "Mount", answer.error());
-  hold.path = answer.text("Mountpoint");
-  note(hold.name,
-       {.kind = Observation::mounted, .id = hold.id, .own = hold.own, .path = hold.path.string()});
-  move_in(hold);
-  holds_.push_back(std::move(hold));
+  if (mounted_.size() >= kMostMounted) return unmount();
+  Mounted mounted;
+  mounted.name = some_name();
+  mounted.own = !one_in(6);
+  mounted.id = mounted.own ? some_id('c') : "shared" + std::to_string(below(kSharedIds));
+  Answer answer = ask("Mount", {{"Name", mounted.name}, {"ID", mounted.id}});
+  if (!answer.ok()) return refused(mounted.name, "Mount", answer.error());
+  mounted.path = answer.text("Mountpoint");
+  note(mounted.name, {.kind = Observation::mounted,
+                      .id = mounted.id,
+                      .own = mounted.own,
+                      .path = mounted.path.string()});
+  inspect(mounted);
+  mounted_.push_back(std::move(mounted));
 }
 
 // As the engine does for `docker cp`: it must work, whatever else is going on.
 void RandomClient::mount_again() {
-  Hold* hold = some_hold();
-  if (hold == nullptr) return;
-  Answer answer = ask("Mount", {{"Name", hold->name}, {"ID", hold->id}});
-  expect(answer.text("Mountpoint") == hold->path, "a nested Mount gave " + answer.error());
-  note(hold->name, {.kind = Observation::mounted,
-                    .id = hold->id,
-                    .own = hold->own,
-                    .path = hold->path.string()});
-  ++hold->depth;
+  Mounted* mounted = some_mounted();
+  if (mounted == nullptr) return;
+  Answer answer = ask("Mount", {{"Name", mounted->name}, {"ID", mounted->id}});
+  expect(answer.text("Mountpoint") == mounted->path, "a nested Mount gave " + answer.error());
+  note(mounted->name, {.kind = Observation::mounted,
+                       .id = mounted->id,
+                       .own = mounted->own,
+                       .path = mounted->path.string()});
+  ++mounted->depth;
 }
 
 void RandomClient::unmount() {
-  Hold* hold = some_hold();
-  if (hold != nullptr) return unmount(*hold);
+  Mounted* mounted = some_mounted();
+  if (mounted != nullptr) return unmount(*mounted);
   std::string name = some_name();  // an ID that nobody has
   expect(ask("Unmount", {{"Name", name}, {"ID", "unknown"}}).ok(), "an unknown Unmount failed");
   note(name, {.kind = Observation::unmounted, .id = "unknown"});
 }
 
-void RandomClient::unmount(Hold& hold) {
-  Answer answer = ask("Unmount", {{"Name", hold.name}, {"ID", hold.id}});
-  expect(answer.ok(), "Unmount " + hold.name + ": " + answer.error());
-  note(hold.name, {.kind = Observation::unmounted, .id = hold.id, .own = hold.own});
-  if (--hold.depth > 0) return;
-  std::swap(hold, holds_.back());
-  holds_.pop_back();
+void RandomClient::unmount(Mounted& mounted) {
+  Answer answer = ask("Unmount", {{"Name", mounted.name}, {"ID", mounted.id}});
+  expect(answer.ok(), "Unmount " + mounted.name + ": " + answer.error());
+  note(mounted.name, {.kind = Observation::unmounted, .id = mounted.id, .own = mounted.own});
+  if (--mounted.depth > 0) return;
+  std::swap(mounted, mounted_.back());
+  mounted_.pop_back();
 }
 
 void RandomClient::leave() {
-  while (!holds_.empty()) unmount(holds_.back());
+  while (!mounted_.empty()) unmount(mounted_.back());
 }
 
 void RandomClient::remove() {
@@ -180,7 +182,7 @@ void RandomClient::remove() {
 void RandomClient::look() { look_at(some_name(), nullptr); }
 
 // Who has it mounted learns what it is: that cannot change meanwhile.
-void RandomClient::look_at(std::string const& name, Hold* hold) {
+void RandomClient::look_at(std::string const& name, Mounted* mounted) {
   Answer answer = ask("Get", {{"Name", name}});
   if (!answer.ok()) return refused(name, "Get", answer.error());
   json::object const& volume = answer.body.at("Volume").as_object();
@@ -193,10 +195,10 @@ void RandomClient::look_at(std::string const& name, Hold* hold) {
   note(name, {.kind = Observation::has_mounts, .number = mounts});
   note(name, {.kind = Observation::is_mounted_at,
               .path = std::string(volume.at("Mountpoint").as_string())});
-  if (hold == nullptr) return;
-  hold->tag = tag;
-  hold->snapshot = snapshot;
-  hold->writable = !snapshot || status.if_contains("access") == nullptr;
+  if (mounted == nullptr) return;
+  mounted->tag = tag;
+  mounted->snapshot = snapshot;
+  mounted->writable = !snapshot || status.if_contains("access") == nullptr;
 }
 
 void RandomClient::list() {
@@ -226,8 +228,8 @@ void RandomClient::ask_for_capabilities() {
          "Capabilities: " + answer.error());
 }
 
-void RandomClient::talk_nonsense() {
-  auto const& [request, status, error] = all_nonsense()[below(all_nonsense().size())];
+void RandomClient::send_malformed() {
+  auto const& [request, status, error] = all_malformed()[below(all_malformed().size())];
   Answer answer = caller_.send_bytes(request);
   expect(answer.status == status && has(answer.error(), error),
          request + " was answered with " + std::to_string(answer.status) + " " + answer.error());
@@ -253,43 +255,43 @@ void RandomClient::hang_up() {
   unanswered_.push_back(std::move(unanswered));
 }
 
-void RandomClient::move_in(Hold& hold) {
-  if (!hold.own) return;
-  look_at(hold.name, &hold);
-  expect(hold.tag != 0, hold.name + " is mounted, and Get does not know it");
-  if (hold.tag <= 0) return;
-  check_content(hold);
-  hold.files = listed_in(hold.path);
+void RandomClient::inspect(Mounted& mounted) {
+  if (!mounted.own) return;
+  look_at(mounted.name, &mounted);
+  expect(mounted.tag != 0, mounted.name + " is mounted, and Get does not know it");
+  if (mounted.tag <= 0) return;
+  check_content(mounted);
+  mounted.files = listed_in(mounted.path);
 }
 
-void RandomClient::check_content(Hold& hold) {
+void RandomClient::check_content(Mounted& mounted) {
   auto begin = Clock::now();
-  Files shown = listed_in(hold.path);
-  if (hold.snapshot && !hold.files.empty()) {
-    expect(shown == hold.files, "a clone of " + hold.name + " shows" + listed(shown) +
-                                    " instead of" + listed(hold.files));
+  Files shown = listed_in(mounted.path);
+  if (mounted.snapshot && !mounted.files.empty()) {
+    expect(shown == mounted.files, "a clone of " + mounted.name + " shows" + listed(shown) +
+                                       " instead of" + listed(mounted.files));
   } else {
-    std::string wrong = shared_.contents.shows(hold.tag, shown, begin);
-    expect(wrong.empty(), hold.name + ": " + wrong);
+    std::string wrong = shared_.contents.shows(mounted.tag, shown, begin);
+    expect(wrong.empty(), mounted.name + ": " + wrong);
   }
 }
 
 void RandomClient::use() {
-  Hold* hold = some_hold();
-  if (hold == nullptr || hold->tag <= 0) return;
-  check_content(*hold);
-  std::string rest = hold->id + "-" + std::to_string(++ids_);
-  std::string file = hold->snapshot ? "c-" + rest : Contents::new_file(hold->tag, rest);
+  Mounted* mounted = some_mounted();
+  if (mounted == nullptr || mounted->tag <= 0) return;
+  check_content(*mounted);
+  std::string rest = mounted->id + "-" + std::to_string(++ids_);
+  std::string file = mounted->snapshot ? "c-" + rest : Contents::new_file(mounted->tag, rest);
   begin_ = Clock::now();
-  sys::Fd made(open((hold->path / file).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+  sys::Fd made(open((mounted->path / file).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
   bool written = made.get() >= 0;
-  expect(written == hold->writable, hold->name + ": " + file + ": " + sys::errno_text(errno));
+  expect(written == mounted->writable, mounted->name + ": " + file + ": " + sys::errno_text(errno));
   if (!written) return;
-  if (hold->snapshot) {
-    hold->files.insert(file);
+  if (mounted->snapshot) {
+    mounted->files.insert(file);
   } else {
-    note(hold->name, {.kind = Observation::wrote, .path = file});
-    shared_.contents.wrote(hold->tag, file, Clock::now());
+    note(mounted->name, {.kind = Observation::wrote, .path = file});
+    shared_.contents.wrote(mounted->tag, file, Clock::now());
   }
 }
 

@@ -74,7 +74,7 @@ class RandomClient {
   std::size_t creates() const { return creates_; }  // that were sent
 
  private:
-  struct Hold {
+  struct Mounted {
     std::string name;
     std::string id;
     fs::path path;
@@ -90,7 +90,7 @@ class RandomClient {
   bool one_in(unsigned number) { return below(number) == 0; }
   std::string some_name();
   std::string some_id(char kind);
-  Hold* some_hold();
+  Mounted* some_mounted();
 
   Answer ask(std::string const& verb, json::object const& body);
   void note(std::string const& name, Observation observation);
@@ -104,26 +104,26 @@ class RandomClient {
   void mount();
   void mount_again();
   void unmount();
-  void unmount(Hold& hold);
+  void unmount(Mounted& mounted);
   void remove();
   void look();
-  void look_at(std::string const& name, Hold* hold);
+  void look_at(std::string const& name, Mounted* mounted);
   void list();
   void find_path();
   void ask_for_capabilities();
-  void talk_nonsense();
+  void send_malformed();
   void hang_up();
 
-  void move_in(Hold& hold);
+  void inspect(Mounted& mounted);
   void use();
-  void check_content(Hold& hold);
+  void check_content(Mounted& mounted);
 
   SharedState& shared_;
   unsigned const number_;
   std::minstd_rand random_;
   Caller caller_;
   Clock::time_point begin_;  // of the last request
-  std::vector<Hold> holds_;
+  std::vector<Mounted> mounted_;
   std::string seen_ = "v100";  // a name that existed a moment ago
   std::vector<Unanswered> unanswered_;
   std::map<std::string, std::vector<Observation>> observations_;

@@ -50,10 +50,10 @@ CreateSpec RandomClient::some_spec() {
   if (kind >= 3) {
     spec.source = one_in(4) ? some_name() : seen_;
     if (one_in(4)) spec.mount = "shared0";
-    Hold const* hold = some_hold();
-    if (hold != nullptr && hold->snapshot) {
-      spec.source = hold->name;
-      spec.mount = hold->id;
+    Mounted const* mounted = some_mounted();
+    if (mounted != nullptr && mounted->snapshot) {
+      spec.source = mounted->name;
+      spec.mount = mounted->id;
     }
     spec.live = spec.mount.empty() && one_in(4);
     spec.options[spec.snapshot ? "snapshot-of" : "clone-of"] =
@@ -82,10 +82,10 @@ void RandomClient::create() {
   seen_ = spec.name;
   for (auto& [name, observation] : observations_of(shared_.ground, spec))
     note(name, std::move(observation));
-  for (auto const& hold : holds_) {
-    if (hold.id != spec.mount || hold.tag <= 0) continue;
-    std::string wrong = shared_.contents.shows(spec.tag, hold.files, begin_);
-    expect(wrong.empty(), "made of a clone of " + hold.name + ": " + wrong);
+  for (auto const& mounted : mounted_) {
+    if (mounted.id != spec.mount || mounted.tag <= 0) continue;
+    std::string wrong = shared_.contents.shows(spec.tag, mounted.files, begin_);
+    expect(wrong.empty(), "made of a clone of " + mounted.name + ": " + wrong);
   }
 }
 
@@ -102,9 +102,9 @@ void RandomClient::source_refused(CreateSpec const& spec, std::string const& err
 
 // Of what it has mounted, which therefore cannot go: the same is granted, something else is not.
 void RandomClient::create_again() {
-  Hold const* hold = some_hold();
-  if (hold == nullptr || hold->tag <= 0) return;
-  CreateSpec spec = shared_.spec(hold->tag);
+  Mounted const* mounted = some_mounted();
+  if (mounted == nullptr || mounted->tag <= 0) return;
+  CreateSpec spec = shared_.spec(mounted->tag);
   bool same = !one_in(3);
   if (!same) spec.options["target"] = "/elsewhere";
   ++creates_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kit/in_parallel.hpp"
+#include "load/in_parallel.hpp"
 #include "load/instance.hpp"
 #include "load/load.hpp"
 

@@ -15,11 +15,11 @@ constexpr auto kDeletion = 12s;
 bool overlaps(Cut const& cut, Moment from, Moment to) {
   return std::max(cut.from, from) <= cut.to && std::max(cut.from, from) < to;
 }
-bool must_exist(Cut const& cut, Life const& life) {
-  return overlaps(cut, life.created, life.remove_asked);
+bool must_exist(Cut const& cut, Lifetime const& lifetime) {
+  return overlaps(cut, lifetime.created, lifetime.remove_asked);
 }
-bool must_not_exist(Cut const& cut, Life const& life) {
-  return cut.from < life.create_asked || life.removed <= cut.to;
+bool must_not_exist(Cut const& cut, Lifetime const& lifetime) {
+  return cut.from < lifetime.create_asked || lifetime.removed <= cut.to;
 }
 
 class PromiseCheck {
@@ -33,7 +33,7 @@ class PromiseCheck {
   std::string problems() {
     auto statuses = caller_.statuses();
     std::set<std::string> names;
-    for (auto const& life : recording_.lives) names.insert(life.name);
+    for (auto const& lifetime : recording_.lifetimes) names.insert(lifetime.name);
     for (auto const& [name, status] : statuses) {
       names.insert(name);
       auto const* error = status.if_contains("error");
@@ -52,11 +52,11 @@ class PromiseCheck {
 
   // A name can be given again, so that what is there may be the earlier or the later one.
   void check(std::string const& name, bool exists) {
-    std::vector<Life const*> possible;
-    for (auto const& life : recording_.lives) {
-      if (life.name != name) continue;
-      if (!exists && must_exist(cut_, life)) say(name + " is lost");
-      if (!must_not_exist(cut_, life)) possible.push_back(&life);
+    std::vector<Lifetime const*> possible;
+    for (auto const& lifetime : recording_.lifetimes) {
+      if (lifetime.name != name) continue;
+      if (!exists && must_exist(cut_, lifetime)) say(name + " is lost");
+      if (!must_not_exist(cut_, lifetime)) possible.push_back(&lifetime);
     }
     if (!exists) return;
     if (possible.empty()) return say(name + " is there, but must not be");
@@ -67,11 +67,11 @@ class PromiseCheck {
     }
   }
 
-  void compare(std::string const& name, std::vector<Life const*> const& possible) {
+  void compare(std::string const& name, std::vector<Lifetime const*> const& possible) {
     fs::path path = caller_.mount(name, "judge");
     std::string wrong;
-    bool whole = std::any_of(possible.begin(), possible.end(), [&](Life const* life) {
-      std::string now = differences_from(*life, path);
+    bool whole = std::any_of(possible.begin(), possible.end(), [&](Lifetime const* lifetime) {
+      std::string now = differences_from(*lifetime, path);
       wrong += now;
       return now.empty();
     });
@@ -79,14 +79,14 @@ class PromiseCheck {
     caller_.unmount(name, "judge");
   }
 
-  std::string differences_from(Life const& life, fs::path const& path) const {
+  std::string differences_from(Lifetime const& lifetime, fs::path const& path) const {
     std::string wrong;
     Manifest now = lasting(manifest(path));
-    for (auto const& content : life.contents) {
+    for (auto const& content : lifetime.contents) {
       if (!overlaps(cut_, content.when.from, content.when.to)) continue;
       wrong += differences(content.manifest, now);
     }
-    for (auto const& file : life.synced) {
+    for (auto const& file : lifetime.synced) {
       if (file.from > cut_.to) continue;
       auto found = now.find(file.path);
       if (found == now.end() || found->second["content"] != file.text) {
@@ -103,7 +103,8 @@ class PromiseCheck {
       found = leftovers(machine_.program.pool(), machine_.program.mounts(), {.work = true});
       return found.empty();
     };
-    if (!eventually(none, problems_.empty() ? kDeletion : 0s)) say("these are left over:\n" + found);
+    if (!eventually(none, problems_.empty() ? kDeletion : 0s))
+      say("these are left over:\n" + found);
   }
 
   Recording const& recording_;
