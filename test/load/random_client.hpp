@@ -27,7 +27,6 @@ class SharedState {
 
   void add(CreateSpec& spec);  // gives it a tag
   CreateSpec spec(int tag) const;
-  std::size_t specs() const;
 
   Ground const& ground;
   Instance const& instance;

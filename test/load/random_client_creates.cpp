@@ -20,11 +20,6 @@ CreateSpec SharedState::spec(int tag) const {
   return specs_.at(tag - 1);
 }
 
-std::size_t SharedState::specs() const {
-  std::lock_guard lock(mutex_);
-  return specs_.size();
-}
-
 std::vector<std::pair<std::string, Observation>> observations_of(Ground const& ground,
                                                                  CreateSpec const& spec) {
   std::vector<std::pair<std::string, Observation>> all = {
