@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bench/command.hpp"
 #include "bench/data.hpp"
 #include "bench/samples.hpp"
 #include "bench/subjects.hpp"
@@ -12,7 +13,7 @@ namespace snapclone::bench {
 void measure_copies(Settings const& settings) {
   Home home(settings, "copies");
   Plugin plugin(settings.program, home.path, "copy");
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   DataSet data = settings.choose(DataSet{600'000'000, 20'000}, DataSet{60'000'000, 2'000});
   progress("the copy backend on " + settings.type + ": " + std::to_string(data.files) + " files");
   make_snapshot(client, "seed", data);

@@ -33,7 +33,7 @@ void plant_volumes(Plugin const& plugin, unsigned from, unsigned to) {
 }
 
 void make_seed(Plugin const& plugin) {
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   make_snapshot(client, "seed", {1'000'000, 10});
 }
 
@@ -45,7 +45,7 @@ void measure_answers(Plugin const& plugin, unsigned volumes, int rounds) {
   Series echoes{"get.echo", "us", at};
   Series lists{"list", "us", at};
   Series list_echoes{"list.echo", "us", at};
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   std::size_t get_size = client.call("Get", R"({"Name":"seed"})").size();
   std::size_t list_size = client.call("List", "{}").size();
   Echo echo(get_size);
@@ -62,14 +62,14 @@ void measure_answers(Plugin const& plugin, unsigned volumes, int rounds) {
 }
 
 void measure_mounts(Plugin const& plugin, unsigned volumes, int rounds) {
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   BareClone bare(plugin.pool().parent_path() / "bare", tree_of(plugin, "seed"));
   std::map<std::string, double> at = {{"volumes", static_cast<double>(volumes)}};
   Series mount{"crowd.mount", "us", at};
   Series bare_mount{"crowd.kernel", "us", at};
   for (int round = 0; round < rounds; ++round) {
     std::string id = new_mount_id();
-    mount.values.push_back(client.timed_mount("seed", id));
+    mount.values.push_back(timed_mount(client, "seed", id));
     client.unmount("seed", id);
     plugin.wait_for_deleter();
     bare_mount.values.push_back(us([&] { bare.mount(); }));
@@ -88,7 +88,7 @@ void measure_start(Plugin& plugin, std::string const& name, std::map<std::string
   Series answer{name + ".answer", "ms", at};
   for (int i = 0; i < times; ++i) {
     std::vector<std::string> ids(static_cast<std::size_t>(at.at("clones")));
-    Client client = plugin.connect();
+    Caller client = plugin.connect();
     for (auto& id : ids) {
       id = new_mount_id();
       client.mount("seed", id);
@@ -97,7 +97,7 @@ void measure_start(Plugin& plugin, std::string const& name, std::map<std::string
     if (!mounted) plugin.take_down();
     Stopwatch watch;
     accept.values.push_back(plugin.start());
-    Client again = plugin.connect();
+    Caller again = plugin.connect();
     again.get("seed");
     answer.values.push_back(watch.ms());
     for (auto const& id : ids) again.unmount("seed", id);
@@ -137,7 +137,7 @@ void measure_crowd(Settings const& settings) {
     plant_volumes(plugin, there, wanted);
     there = wanted;
     plugin.start();
-    Client client = plugin.connect();
+    Caller client = plugin.connect();
     client.get("seed");
     publish(
         {"memory.volumes", "kB", {{"volumes", static_cast<double>(wanted)}}, {plugin.resident()}});
@@ -158,7 +158,7 @@ void measure_memory(Settings const& settings) {
   make_seed(plugin);
   plugin.end();
   plugin.start();
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   client.get("seed");
   publish({"memory.idle", "kB", {}, {plugin.resident()}});
   int pairs = settings.choose(100'000, 5'000);

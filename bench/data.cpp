@@ -44,7 +44,7 @@ void fill(fs::path const& directory, DataSet const& data) {
   }
 }
 
-void make_snapshot(Client& client, std::string const& name, DataSet const& data) {
+void make_snapshot(Caller& client, std::string const& name, DataSet const& data) {
   std::string volume = name + "-source";
   std::string id = new_mount_id();
   client.create(volume);

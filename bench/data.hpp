@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/process.hpp"
+#include "bench/plugin.hpp"
 
 #include <cstdint>
 #include <map>
@@ -23,7 +23,7 @@ struct DataSet {
 void fill(fs::path const& directory, DataSet const& data);
 
 // Makes a volume with the data, and of it the snapshot `name`.
-void make_snapshot(Client& client, std::string const& name, DataSet const& data);
+void make_snapshot(Caller& client, std::string const& name, DataSet const& data);
 
 // The directory on the disk that holds what a snapshot shows, if it was made by make_snapshot().
 fs::path tree_of(Plugin const& plugin, std::string const& snapshot);

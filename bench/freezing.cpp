@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bench/command.hpp"
 #include "bench/data.hpp"
 #include "bench/samples.hpp"
 #include "bench/subjects.hpp"
@@ -32,7 +33,7 @@ void bare_freeze(fs::path const& home, std::string const& record) {
 
 struct Freezing {
   Plugin const& plugin;
-  Client& client;
+  Caller& client;
   fs::path bare;
   fs::path others;  // where somebody else's dirty data goes
 
@@ -97,7 +98,7 @@ void measure_once(Freezing& freezing, FreezeSeries& series) {
 void measure_snapshots(Settings const& settings) {
   Home home(settings, "snapshots");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   Freezing freezing{plugin, client, home.path / "bare", home.path / "others"};
   sys::make_dir(freezing.bare);
   DataSet one{kMega, 1};

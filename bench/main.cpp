@@ -42,18 +42,18 @@ int usage() {
 }
 
 void measure_mounts(fs::path const& socket, std::string const& snapshot, int number) {
-  Client client(socket);
+  Caller client(socket);
   Series mount{"engine.mount", "us", {}};
   for (int i = 0; i < number; ++i) {
     std::string id = new_mount_id();
-    mount.values.push_back(client.timed_mount(snapshot, id));
+    mount.values.push_back(timed_mount(client, snapshot, id));
     client.unmount(snapshot, id);
   }
   publish(mount);
 }
 
 void hold_clones(fs::path const& socket, std::string const& snapshot, int number) {
-  Client client(socket);
+  Caller client(socket);
   std::vector<std::string> ids;
   for (int i = 0; i < number; ++i) {
     ids.push_back(new_mount_id());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bench/command.hpp"
 #include "bench/data.hpp"
 #include "bench/kernel.hpp"
 #include "bench/samples.hpp"
@@ -26,10 +27,10 @@ struct SizeSeries {
   Series bare_unmount{"unmount.kernel", "us", data.at()};
 };
 
-void measure_once(Plugin const& plugin, Client& client, SizeSeries& series) {
+void measure_once(Plugin const& plugin, Caller& client, SizeSeries& series) {
   std::string id = new_mount_id();
-  series.mount.values.push_back(client.timed_mount(series.snapshot, id));
-  series.unmount.values.push_back(client.timed_unmount(series.snapshot, id));
+  series.mount.values.push_back(timed_mount(client, series.snapshot, id));
+  series.unmount.values.push_back(timed_unmount(client, series.snapshot, id));
   plugin.wait_for_deleter();
   series.bare_mount.values.push_back(us([&] { series.bare->mount(); }));
   series.bare_unmount.values.push_back(us([&] { series.bare->unmount(); }));
@@ -59,7 +60,7 @@ std::vector<DataSet> data_sets(bool quick) {
 void measure_sizes(Settings const& settings) {
   Home home(settings, "sizes");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   std::vector<SizeSeries> all;
   for (auto const& data : data_sets(settings.quick)) {
     progress("filling a volume: " + std::to_string(data.bytes / kMega) + " MB in " +
@@ -86,7 +87,7 @@ void measure_sizes(Settings const& settings) {
 void measure_held(Settings const& settings) {
   Home home(settings, "held");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   make_snapshot(client, "seed", {kMega, 10});
   BareClone bare(home.path / "bare", tree_of(plugin, "seed"));
   std::vector<std::size_t> steps = {0, 100, 1'000, 3'000, 10'000};
@@ -109,8 +110,8 @@ void measure_held(Settings const& settings) {
     Series bare_mount{"held.kernel", "us", at};
     for (int round = 0; round < settings.choose(200, 50); ++round) {
       std::string id = new_mount_id();
-      mount.values.push_back(client.timed_mount("seed", id));
-      unmount.values.push_back(client.timed_unmount("seed", id));
+      mount.values.push_back(timed_mount(client, "seed", id));
+      unmount.values.push_back(timed_unmount(client, "seed", id));
       plugin.wait_for_deleter();
       bare_mount.values.push_back(us([&] { bare.mount(); }));
       bare.unmount();
@@ -132,7 +133,7 @@ double mounts_per_second(Plugin const& plugin, int clients, int each) {
   for (int number = 0; number < clients; ++number) {
     for (int i = 0; i < each; ++i) ids[number].push_back(new_mount_id());
     threads.emplace_back([&, number] {
-      Client client = plugin.connect();
+      Caller client = plugin.connect();
       while (!go) std::this_thread::yield();
       for (auto const& id : ids[number]) client.mount("seed", id);
     });
@@ -142,7 +143,7 @@ double mounts_per_second(Plugin const& plugin, int clients, int each) {
   go = true;
   for (auto& thread : threads) thread.join();
   double seconds = watch.us() / 1e6;
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   for (auto const& some : ids) {
     for (auto const& id : some) client.unmount("seed", id);
   }
@@ -155,7 +156,7 @@ double mounts_per_second(Plugin const& plugin, int clients, int each) {
 void measure_parallel(Settings const& settings) {
   Home home(settings, "parallel");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   make_snapshot(client, "seed", {kMega, 10});
   progress("Mounts one at a time, and twelve at once");
   Series alone{"parallel.mount", "per second", {{"at once", 1}}};

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bench/command.hpp"
 #include "bench/data.hpp"
 #include "bench/samples.hpp"
 #include "bench/subjects.hpp"
@@ -40,7 +41,7 @@ fs::path make_script(fs::path const& path, int commits) {
 void measure_first_write(Settings const& settings) {
   Home home(settings, "first-write");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   DataSet data{settings.choose(1000, 200) * kMega, 1};
   progress("the first write to a file of " + std::to_string(data.bytes / kMega) + " MB on " +
            settings.type);
@@ -69,7 +70,7 @@ void measure_first_write(Settings const& settings) {
 void measure_commits(Settings const& settings) {
   Home home(settings, "commits");
   Plugin plugin(settings.program, home.path);
-  Client client = plugin.connect();
+  Caller client = plugin.connect();
   make_snapshot(client, "seed", {kMega, 10});
   int commits = settings.choose(500, 100);
   progress("sqlite commits on " + settings.type);

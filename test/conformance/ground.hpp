@@ -2,10 +2,11 @@
 #pragma once
 
 #include "backend/select.hpp"
-#include "unit/manifest.hpp"
-#include "unit/media.hpp"
-#include "unit/plant.hpp"
-#include "unit/world.hpp"
+#include "kit/ground.hpp"
+#include "kit/manifest.hpp"
+#include "kit/media.hpp"
+#include "kit/plant.hpp"
+#include "kit/world.hpp"
 
 #include <functional>
 #include <memory>
@@ -15,14 +16,6 @@
 // The conformance suite: what snapclone promises, on every backend and on every kind of pool. A
 // promise is a function; main.cpp makes a test of it for every ground.
 namespace snapclone::test {
-
-// Where a pool lies, and how it is chosen there what makes its trees.
-struct Ground {
-  std::string name;        // the test suite's
-  std::string filesystem;  // what is mounted for it: as mount(8) calls it, or "overlay"
-  std::string forced;      // BACKEND; "" leaves the choice to the plugin
-  std::string backend;     // what must come of that
-};
 
 std::vector<Ground> const& grounds();
 
@@ -68,8 +61,8 @@ struct Registered {
 // and takes some of it back for metadata when it likes.)
 void spend_disk();
 
-// Differences in what is promised: access times, which reading changes, are not.
-std::string differences_shown(Manifest a, Manifest b);
+// Differences but for access times.
+std::string differences_shown(Manifest const& a, Manifest const& b);
 
 }  // namespace snapclone::test
 

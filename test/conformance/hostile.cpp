@@ -2,8 +2,11 @@
 #include "conformance/ground.hpp"
 
 #include <btrfsutil.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 // What containers may leave in a tree to get out of it, or to keep it from being deleted.
 namespace snapclone::test {

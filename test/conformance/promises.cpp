@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/ground.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 // Snapshots, their clones, and volumes.
 namespace snapclone::test {
 

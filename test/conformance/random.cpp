@@ -4,6 +4,11 @@
 
 #include <random>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
 // Random trees and random operations, against plain directories to which the same is done.
 namespace snapclone::test {
 namespace {

@@ -5,6 +5,8 @@
 #include <thread>
 
 #include <btrfsutil.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 // What only some backends have to promise.
 namespace snapclone::test {

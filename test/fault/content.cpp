@@ -1,39 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault/content.hpp"
 
+#include "kit/plant.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 
 #include <boost/filesystem.hpp>
 
-#include <fstream>
-
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace snapclone::test {
 namespace {
 
-namespace fs = boost::filesystem;
-
 void check(int result, fs::path const& path) {
   if (result != 0) sys::fail("prepare", path.string());
-}
-
-void write(fs::path const& path, std::string const& text) {
-  std::ofstream file(path.string());
-  if (!(file << text)) throw std::runtime_error("cannot write " + path.string());
 }
 
 void own(fs::path const& path, uid_t user, gid_t group, mode_t mode) {
   check(chown(path.c_str(), user, group), path);
   check(chmod(path.c_str(), mode), path);
-}
-
-void mark(fs::path const& path, std::string const& value) {
-  check(lsetxattr(path.c_str(), "trusted.mine", value.data(), value.size(), 0), path);
 }
 
 void set_times(fs::path const& path, time_t second) {
@@ -46,10 +33,10 @@ void set_times(fs::path const& path, time_t second) {
 void fill(fs::path const& root) {
   fs::create_directories(root / "config" / "inner");
   fs::create_directory(root / "cache");
-  write(root / "config" / "settings", "first");
-  write(root / "config" / "old", "to be deleted");
-  write(root / "cache" / "entry", "to be replaced");
-  write(root / "data", std::string(70'000, 'd'));
+  plant_file(root / "config" / "settings", "first");
+  plant_file(root / "config" / "old", "to be deleted");
+  plant_file(root / "cache" / "entry", "to be replaced");
+  plant_file(root / "data", std::string(70'000, 'd'));
   fs::resize_file(root / "data", 1 << 20);
   fs::create_hard_link(root / "data", root / "same data");
   fs::create_symlink("config/settings", root / "link");
@@ -57,8 +44,8 @@ void fill(fs::path const& root) {
   own(root / "config" / "settings", 5, 6, 0640);
   own(root / "config", 7, 8, 03750);
   own(root, 12, 34, 02751);
-  mark(root / "config" / "settings", "of a file");
-  mark(root, "of the root");
+  mark(root / "config" / "settings", "trusted.mine", "of a file");
+  mark(root, "trusted.mine", "of the root");
   time_t second = 1'000'000'000;
   for (auto const* path : {"config/settings", "config/old", "config/inner", "config", "cache/entry",
                            "cache", "data", "link", "pipe"}) {
@@ -70,11 +57,11 @@ void fill(fs::path const& root) {
 void change(fs::path const& root) {
   fs::remove(root / "config" / "old");
   fs::rename(root / "config", root / "renamed");
-  write(root / "renamed" / "settings", "second");
+  plant_file(root / "renamed" / "settings", "second");
   fs::remove_all(root / "cache");
   fs::create_directory(root / "cache");
-  write(root / "cache" / "other", "new");
-  write(root / "added", "new");
+  plant_file(root / "cache" / "other", "new");
+  plant_file(root / "added", "new");
   own(root / "pipe", 9, 10, 0600);
   set_times(root, 1'100'000'000);
 }
@@ -90,10 +77,10 @@ void litter(fs::path const& pool) {
         "mounts" / fs::path(other_boot)}) {
     fs::create_directories(pool / path);
   }
-  write(pool / "staging" / "volume-litter22" / ".volume.json", "{");
-  write(pool / "mounts" / sys::boot_id() / "removed", "{}");
-  write(pool / "mounts" / sys::boot_id() / ".db", "{");
-  write(pool / "layers" / "orphan22" / "fs" / "file", "nobody's");
+  plant_file(pool / "staging" / "volume-litter22" / ".volume.json", "{");
+  plant_file(pool / "mounts" / sys::boot_id() / "removed", "{}");
+  plant_file(pool / "mounts" / sys::boot_id() / ".db", "{");
+  plant_file(pool / "layers" / "orphan22" / "fs" / "file", "nobody's");
 }
 
 }  // namespace snapclone::test

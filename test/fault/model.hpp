@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "unit/manifest.hpp"
+#include "kit/manifest.hpp"
 #include "volume/policy.hpp"
 
 #include <map>

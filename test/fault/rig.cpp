@@ -2,18 +2,19 @@
 #include "fault/rig.hpp"
 
 #include "fault/content.hpp"
-#include "fault/leftovers.hpp"
+#include "kit/leftovers.hpp"
+#include "kit/reboot.hpp"
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/mount.hpp"
 #include "volume/record.hpp"
 
+#include <boost/filesystem/operations.hpp>
+
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
-
-#include <sys/mount.h>
 
 namespace snapclone::test {
 namespace {
@@ -23,6 +24,7 @@ using Verb = Step::Verb;
 
 constexpr std::size_t kMostLayers = 50;  // volume/freezer.cpp
 constexpr int kStill = 6;                // looks in a row that find the same
+constexpr auto kSettling = 8s;           // the plugin tries deleting again after 5
 constexpr char kLooker[] = "looker";
 
 // Whoever makes a scratch directory removes it before anything else is seen to be done.
@@ -36,23 +38,49 @@ bool nothing_but_scratch(std::string const& left) {
 
 }  // namespace
 
-Rig::Rig(Ground const& ground, fs::path directory)
-    : ground_(ground), directory_(std::move(directory)) {
+bool says_what_is_left(std::string const& complaints) {
+  std::istringstream lines(complaints);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" failed after ") == std::string::npos) return true;
+  }
+  return false;
+}
+
+Rig::Rig(Ground const& ground, fs::path const& directory)
+    : program({.pool = directory / "pool",
+               .mounts = directory / "mnt",
+               .socket = directory / "s.sock",
+               .backend = ground.backend,
+               .more_arguments = {"--pool-id", (directory / "s.sock.pool").string()}}),
+      directory_(directory) {
   fs::create_directory(directory_);
 }
 
 Rig::~Rig() {
-  program.reset();
+  program.kill();
   unmount_everything();
   boost::system::error_code ignored;
   fs::remove_all(directory_, ignored);
 }
 
 void Rig::start(Watching watching) {
-  program.reset();
+  program.kill();
   watching_ = watching;
-  program =
-      std::make_unique<Program>(pool_, mounts_, directory_ / "s.sock", ground_.backend, watching);
+  tracer_.reset();
+  if (watching != Watching::nothing) {
+    tracer_ = std::make_unique<Tracer>(watching == Watching::looks);
+  }
+  program.start(tracer_.get());
+}
+
+std::string Rig::complaints() const {
+  std::istringstream lines(program.log());
+  std::string found;
+  for (std::string line; std::getline(lines, line);) {
+    bool complaint = line.rfind("warning: ", 0) == 0 || line.rfind("error: ", 0) == 0;
+    if (complaint) found += line + "\n";
+  }
+  return found;
 }
 
 void Rig::prepare(std::vector<Step> const& steps, Watching watching) {
@@ -66,39 +94,39 @@ void Rig::prepare(std::vector<Step> const& steps, Watching watching) {
 Answer Rig::perform(Step const& step, Watching watching) {
   if (step.verb == Verb::start) start(watching);
   Answer answer = ask_about(step);
-  if (step.verb == Verb::mount && answer.good()) {
+  if (step.verb == Verb::mount && answer.ok()) {
     paths_[{step.name, step.id}] = std::string(answer.body.at("Mountpoint").as_string());
   }
   return answer;
 }
 
-Answer Rig::ask_about(Step const& step) const {
+Answer Rig::ask_about(Step const& step) {
   json::object body{{"Name", step.name}};
   switch (step.verb) {
     case Verb::create: {
       json::object options;
       for (auto const& [key, value] : step.options) options[key] = value;
       body["Opts"] = options;
-      return program->ask("Create", body);
+      return program.ask("Create", body);
     }
     case Verb::remove:
-      return program->ask("Remove", body);
+      return program.ask("Remove", body);
     case Verb::mount:
     case Verb::unmount:
       body["ID"] = step.id;
-      return program->ask(step.verb == Verb::mount ? "Mount" : "Unmount", body);
+      return program.ask(step.verb == Verb::mount ? "Mount" : "Unmount", body);
     default:
-      return program->ask("List", {});
+      return program.ask("List", {});
   }
 }
 
 void Rig::must(Step const& step) {
   if (step.verb == Verb::fill || step.verb == Verb::change) return plant(step);
   if (step.verb == Verb::raise) return raise(step.name);
-  if (step.verb == Verb::litter) return litter(pool_);
+  if (step.verb == Verb::litter) return litter(program.pool());
   Answer answer = perform(step, watching_);
-  if (!answer.good()) {
-    throw std::runtime_error(described(step) + ": " + answer.sentence() + "\n" + program->log());
+  if (!answer.ok()) {
+    throw std::runtime_error(described(step) + ": " + answer.error() + "\n" + program.log());
   }
   model = model.after(step);
 }
@@ -118,12 +146,12 @@ void Rig::plant(Step const& step) {
 
 // While no process looks, the volume gets sealed layers as if it had been frozen so many times.
 void Rig::raise(std::string const& name) {
-  program->kill();
-  fs::path path = pool_ / "volumes" / name / "volume.json";
+  program.kill();
+  fs::path path = program.pool() / "volumes" / name / "volume.json";
   volume::Record record = volume::decode_record(sys::read_file(path));
   while (record.stack.size() < kMostLayers) {
     std::string id = sys::random_id();
-    fs::path layer = pool_ / "layers" / id;
+    fs::path layer = program.pool() / "layers" / id;
     sys::make_dir(layer);
     sys::make_dir(layer / "fs", 0755);
     std::ofstream((layer / "fs" / ("layer " + id)).string()) << id;
@@ -136,7 +164,7 @@ void Rig::raise(std::string const& name) {
 
 Model Rig::found() {
   Model all;
-  Answer list = program->ask("List", {});
+  Answer list = program.ask("List", {});
   for (auto const& entry : list.body.at("Volumes").as_array()) {
     std::string name(entry.at("Name").as_string());
     all.volumes[name] = look_at(name);
@@ -146,15 +174,15 @@ Model Rig::found() {
 }
 
 Model::Volume Rig::look_at(std::string const& name) {
-  Answer answer = program->ask("Get", {{"Name", name}});
-  if (!answer.good()) throw std::runtime_error("Get " + name + ": " + answer.sentence());
+  Answer answer = program.ask("Get", {{"Name", name}});
+  if (!answer.ok()) throw std::runtime_error("Get " + name + ": " + answer.error());
   json::object const& status = answer.body.at("Volume").at("Status").as_object();
   if (auto const* error = status.if_contains("error")) {
     throw std::runtime_error("Get " + name + ": " + json::serialize(*error));
   }
   Model::Volume volume;
   volume.snapshot = status.at("kind") == "snapshot";
-  fs::path record = pool_ / "volumes" / name / "volume.json";
+  fs::path record = program.pool() / "volumes" / name / "volume.json";
   volume.options = volume::decode_record(sys::read_file(record)).options;
   volume.shows = shown(name);
   return volume;
@@ -163,27 +191,28 @@ Model::Volume Rig::look_at(std::string const& name) {
 Manifest Rig::shown(std::string const& name) {
   Step mount{Verb::mount, name, kLooker, {}};
   Answer answer = perform(mount);
-  if (!answer.good()) throw std::runtime_error("Mount " + name + ": " + answer.sentence());
+  if (!answer.ok()) throw std::runtime_error("Mount " + name + ": " + answer.error());
   Manifest all = manifest(paths_.at({name, kLooker}));
   answer = perform({Verb::unmount, name, kLooker, {}});
-  if (!answer.good()) throw std::runtime_error("Unmount " + name + ": " + answer.sentence());
+  if (!answer.ok()) throw std::runtime_error("Unmount " + name + ": " + answer.error());
   return all;
 }
 
 // Who has what mounted, as the records have it, and what is to be seen there.
 std::map<Model::Key, Model::Mount> Rig::mounts() const {
   std::map<Model::Key, Model::Mount> all;
-  for (auto const& id : sys::list_dir(pool_ / "clones" / sys::boot_id())) {
-    fs::path record = pool_ / "clones" / sys::boot_id() / id / "clone.json";
+  for (auto const& id : sys::list_dir(program.pool() / "clones" / sys::boot_id())) {
+    fs::path record = program.pool() / "clones" / sys::boot_id() / id / "clone.json";
     auto clone = volume::decode_clone(sys::read_file(record));
-    fs::path path = mounts_ / "clones" / id;
+    fs::path path = program.mounts() / "clones" / id;
     if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
     all[{clone.volume, clone.mount_id}] = {clone.count, manifest(path)};
   }
-  for (auto const& name : sys::list_dir(pool_ / "mounts" / sys::boot_id())) {
-    fs::path path = mounts_ / "volumes" / name;
+  for (auto const& name : sys::list_dir(program.pool() / "mounts" / sys::boot_id())) {
+    fs::path path = program.mounts() / "volumes" / name;
     if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
-    auto counts = volume::decode_counts(sys::read_file(pool_ / "mounts" / sys::boot_id() / name));
+    auto counts =
+        volume::decode_counts(sys::read_file(program.pool() / "mounts" / sys::boot_id() / name));
     for (auto const& [id, count] : counts) all[{name, id}] = {count, manifest(path)};
   }
   return all;
@@ -192,35 +221,30 @@ std::map<Model::Key, Model::Mount> Rig::mounts() const {
 std::string Rig::settle(Enough const& enough) {
   std::string left;
   int unchanged = 0;
-  program->run_until([&] {
-    std::string before = std::exchange(left, leftovers(pool_, mounts_, held_));
+  auto const end = std::chrono::steady_clock::now() + kSettling;
+  for (auto pause = 1ms; !program.ended(); pause = std::min(pause * 2, 50ms)) {
+    std::string before =
+        std::exchange(left, leftovers(program.pool(), program.mounts(), tolerated_));
     // Twice, as one look at everything is not one moment.
-    if (left.empty() || (left == before && nothing_but_scratch(left))) return true;
+    if (left.empty() || (left == before && nothing_but_scratch(left))) break;
     unchanged = left == before ? unchanged + 1 : 0;
-    return enough && unchanged >= kStill && enough(left);
-  });
+    if (enough && unchanged >= kStill && enough(left)) break;
+    if (std::chrono::steady_clock::now() > end) break;
+    program.wait_for(-1, 0, pause);
+  }
   return left;
 }
 
 void Rig::unmount_everything() {
-  while (umount2(mounts_.c_str(), MNT_DETACH) == 0) continue;
-  held_ = true;
+  unmount_all(program.mounts());
+  tolerated_.held = true;
 }
 
 void Rig::boot() {
-  program.reset();
+  program.kill();
   unmount_everything();
-  for (auto const* kind : {"layers", "trash"}) {
-    for (auto const& name : sys::list_dir(pool_ / kind)) {
-      fs::path held = pool_ / kind / name / "held";
-      if (fs::exists(held)) sys::write_file(held, "another boot", sys::Durability::process);
-    }
-  }
-  for (auto const* kind : {"clones", "mounts"}) {
-    fs::rename(pool_ / kind / sys::boot_id(),
-               pool_ / kind / "00000000-0000-0000-0000-000000000000");
-  }
-  held_ = false;
+  reboot(program.pool());
+  tolerated_.held = false;
   start();
 }
 
@@ -232,6 +256,6 @@ void Rig::clear() {
   while (!model.volumes.empty()) must({Verb::remove, model.volumes.begin()->first, "", {}});
 }
 
-std::map<std::string, std::size_t> Rig::heights() const { return test::heights(pool_); }
+std::map<std::string, std::size_t> Rig::heights() const { return test::heights(program.pool()); }
 
 }  // namespace snapclone::test

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "fault/program.hpp"
 #include "fault/scenario.hpp"
+#include "fault/tracer.hpp"
+#include "kit/ground.hpp"
+#include "kit/leftovers.hpp"
+#include "kit/program.hpp"
 
 #include <functional>
 #include <map>
@@ -12,29 +15,27 @@
 
 namespace snapclone::test {
 
-// Where a pool lies, and what makes its trees.
-struct Ground {
-  std::string name;
-  std::string filesystem;  // as mount(8) calls it
-  std::string backend;
-  bool in_short = true;  // whether the short form is on it
-
-  bool layered() const { return backend == "overlay"; }
-};
+enum class Watching { nothing, changes, looks };
 
 // A pool in a directory of its own, the program that serves it, and what was acknowledged.
 class Rig {
  public:
-  Rig(Ground const& ground, fs::path directory);
+  Rig(Ground const& ground, fs::path const& directory);
   Rig(Rig const&) = delete;
   Rig& operator=(Rig const&) = delete;
   ~Rig();
 
   Model model;
-  std::unique_ptr<Program> program;
+  Program program;
 
   // A new process, which is not waited for.
   void start(Watching watching = Watching::nothing);
+
+  // Of the process that runs, which is watched.
+  Tracer& tracer() const { return *tracer_; }
+
+  // The warnings and errors in the log of the last process.
+  std::string complaints() const;
 
   // Starts it, does all of this, and waits until everything has come to rest but for litter. Throws
   // if a step fails.
@@ -58,7 +59,7 @@ class Rig {
   void unmount_everything();
 
   // From now on trees may be held until a boot.
-  void expect_held() { held_ = true; }
+  void expect_held() { tolerated_.held = true; }
 
   // The machine is booted: whatever was held until then is free.
   void boot();
@@ -69,20 +70,21 @@ class Rig {
   std::map<std::string, std::size_t> heights() const;
 
  private:
-  Answer ask_about(Step const& step) const;
+  Answer ask_about(Step const& step);
   void plant(Step const& step);
   void raise(std::string const& volume);
   Model::Volume look_at(std::string const& name);
   Manifest shown(std::string const& name);
   std::map<Model::Key, Model::Mount> mounts() const;
 
-  Ground const& ground_;
   fs::path const directory_;
-  fs::path const pool_ = directory_ / "pool";
-  fs::path const mounts_ = directory_ / "mnt";
-  bool held_ = false;
+  Tolerated tolerated_;
+  std::unique_ptr<Tracer> tracer_;
   Watching watching_ = Watching::nothing;
   std::map<Model::Key, fs::path> paths_;
 };
+
+// Whether complaints say more than that a verb failed.
+bool says_what_is_left(std::string const& complaints);
 
 }  // namespace snapclone::test

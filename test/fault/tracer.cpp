@@ -94,9 +94,18 @@ int niceness(pid_t thread) { return getpriority(PRIO_PROCESS, static_cast<id_t>(
 
 }  // namespace
 
-void Tracer::install(int socket, bool looks) {
-  if (dup3(socket, kSocket, O_CLOEXEC) < 0) sys::fail("duplicate", "a socket");
-  auto program = filter(watched_calls(looks));
+Tracer::Tracer(bool looks) : looks_(looks) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    sys::fail("make", "a pair of sockets");
+  }
+  ours_ = sys::Fd(pair[0]);
+  theirs_ = sys::Fd(pair[1]);
+}
+
+void Tracer::before_exec() {
+  if (dup3(theirs_.get(), kSocket, O_CLOEXEC) < 0) sys::fail("duplicate", "a socket");
+  auto program = filter(watched_calls(looks_));
   sock_fprog code{static_cast<unsigned short>(program.size()), program.data()};
   long listener =
       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &code);
@@ -104,8 +113,11 @@ void Tracer::install(int socket, bool looks) {
   send_descriptor(kSocket, static_cast<int>(listener));
 }
 
-Tracer::Tracer(int socket, pid_t program)
-    : listener_(received_descriptor(socket)), program_(program) {}
+void Tracer::started(pid_t program) {
+  program_ = program;
+  theirs_ = sys::Fd();  // a program that ended at once leaves nothing to read then
+  listener_ = received_descriptor(ours_.get());
+}
 
 void Tracer::handle() {
   seccomp_notif notification{};
@@ -130,9 +142,8 @@ void Tracer::handle() {
   }
 }
 
-void Tracer::arm(Fault fault, bool looks) {
+void Tracer::arm(Fault fault) {
   fault_ = fault;
-  looks_ = looks;
   armed_ = true;
   struck_ = false;
   count_ = 0;

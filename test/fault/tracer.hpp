@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fault/calls.hpp"
-#include "sys/file.hpp"
+#include "kit/program.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -27,24 +27,22 @@ struct Fault {
 // seccomp(2)'s user notification: the call waits until handle() has decided. What a call leaves
 // when the program is killed before its result is seen is what there is before the next one.
 //
-// Used by one thread.
-class Tracer {
+// For one run of the program, and one thread.
+class Tracer : public Observer {
  public:
-  // In the new process, before it becomes the program: from here on its calls wait. The listener
-  // goes through `socket`.
-  static void install(int socket, bool looks);
+  // With `looks` it also sees the calls that change nothing.
+  explicit Tracer(bool looks);
 
-  // In the process that looks: takes the listener. `program` is whom to kill.
-  Tracer(int socket, pid_t program);
+  // From here on the new process' calls wait.
+  void before_exec() override;
+  void started(pid_t program) override;
 
-  // Something can be read from it when a call waits.
-  int descriptor() const { return listener_.get(); }
+  // It can be read when a call waits; handle() decides on that.
+  int descriptor() const override { return listener_.get(); }
+  void handle() override;
 
-  // Decides on one call that waits.
-  void handle();
-
-  // Counts from here on: changes, and with an error to inject also looks, or else answers.
-  void arm(Fault fault, bool looks);
+  // Counts from here on: changes, and looks if it sees them, or else answers.
+  void arm(Fault fault);
   void disarm() { armed_ = false; }
   bool struck() const { return struck_; }
 
@@ -74,11 +72,13 @@ class Tracer {
   void decide(Waiting const& waiting);
   void answer(std::uint64_t id, int error) const;
 
+  bool const looks_;
+  sys::Fd ours_;  // the listener goes through this pair of sockets
+  sys::Fd theirs_;
   sys::Fd listener_;
-  pid_t const program_;
+  pid_t program_ = -1;
   Fault fault_;
   bool armed_ = false;
-  bool looks_ = false;
   bool struck_ = false;
   bool hold_background_ = false;
   bool describe_all_ = false;

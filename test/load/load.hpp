@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "load/program.hpp"
+#include "kit/ground.hpp"
+
+#include <chrono>
 
 // The load tests: what is promised when many ask at once, for long, or for much. Each is a function
 // of a ground; main.cpp makes test cases of them.
@@ -20,5 +22,11 @@ void repeat_pairs(Ground const& ground);
 
 // Get and List do not wait for a copy.
 void look_during_a_copy(Ground const& ground);
+
+// What the command line of the tests said.
+struct Settings {
+  std::chrono::seconds time{0};  // --seconds N for the long form, 0: the short one
+};
+Settings const& settings();
 
 }  // namespace snapclone::test

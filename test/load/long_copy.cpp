@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/plant.hpp"
+#include "load/instance.hpp"
 #include "load/load.hpp"
 #include "sys/file.hpp"
-#include "unit/plant.hpp"
+
+#include <boost/filesystem/operations.hpp>
+#include <boost/test/unit_test.hpp>
 
 namespace snapclone::test {
 namespace {
@@ -21,19 +25,19 @@ void fill(fs::path const& root) {
 // By order, not by time: the copy's answer comes after a hundred others to questions that were
 // asked when it was under way.
 void look_during_a_copy(Ground const& ground) {
-  Program program(ground);
-  Caller caller(program.socket());
-  caller.must("Create", {{"Name", "large"}});
+  Instance instance(ground);
+  Caller caller(instance.socket());
+  caller.create("large");
   fill(caller.mount("large", "writer"));
   caller.unmount("large", "writer");
-  caller.must("Create", {{"Name", "small"}});
-  caller.must("Create", {{"Name", "seed"}, {"Opts", {{"snapshot-of", "small"}}}});
+  caller.create("small");
+  caller.create("seed", {{"snapshot-of", "small"}});
 
-  Caller copying(program.socket());
+  Caller copying(instance.socket());
   copying.send("Create", {{"Name", "copy"}, {"Opts", {{"snapshot-of", "large"}}}});
-  BOOST_TEST(eventually([&] { return !sys::list_dir(program.pool() / "staging").empty(); }));
+  BOOST_TEST(eventually([&] { return !sys::list_dir(instance.pool() / "staging").empty(); }));
   for (int i = 0; i < kQuestions; ++i) {
-    for (auto const* name : {"large", "small", "seed"}) caller.must("Get", {{"Name", name}});
+    for (auto const* name : {"large", "small", "seed"}) caller.get(name);
     BOOST_TEST(caller.must("List", {}).body.at("Volumes").as_array().size() == 3U);
   }
   BOOST_TEST(!caller.ask("Get", {{"Name", "copy"}}).ok());

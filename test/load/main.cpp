@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/private_mounts.hpp"
+#include "kit/requirements.hpp"
 #include "load/load.hpp"
-#include "unit/private_mounts.hpp"
 
 namespace snapclone::test {
 namespace {
@@ -13,7 +14,7 @@ std::vector<Ground> const grounds = {
 
 Settings chosen;
 
-// What stands after "--" on the command line of a Boost.Test program.
+// What stands after "--" on the command line of a Boost.Test instance.
 void read_settings() {
   auto const& suite = boost::unit_test::framework::master_test_suite();
   for (int i = 1; i + 1 < suite.argc; ++i) {
@@ -28,6 +29,7 @@ void add(boost::unit_test::test_suite& suite, char const* label, char const* nam
   auto* made =
       boost::unit_test::make_test_case([test, &ground] { test(ground); }, name, __FILE__, __LINE__);
   made->add_label(label);
+  made->add_precondition(few_failures);
   suite.add(made);
 }
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/manifest.hpp"
+#include "kit/plant.hpp"
 #include "load/in_parallel.hpp"
+#include "load/instance.hpp"
 #include "load/load.hpp"
-#include "unit/manifest.hpp"
-#include "unit/plant.hpp"
+
+#include <boost/filesystem/operations.hpp>
+#include <boost/test/unit_test.hpp>
 
 namespace snapclone::test {
 namespace {
@@ -15,8 +19,8 @@ constexpr std::size_t kMemorySlack = 512 << 10U;
 std::string id_of(int clone) { return "id" + std::to_string(clone); }
 
 struct Seed {
-  explicit Seed(Ground const& ground) : program(ground, "warning"), caller(program.socket()) {
-    caller.must("Create", {{"Name", "base"}});
+  explicit Seed(Ground const& ground) : instance(ground, "warning"), caller(instance.socket()) {
+    caller.create("base");
     fs::path root = caller.mount("base", "writer");
     plant_file(root / "file", "of the snapshot");
     fs::create_directory(root / "directory");
@@ -25,18 +29,17 @@ struct Seed {
     plant_special_files(root, false);
     plant_times(root);
     caller.unmount("base", "writer");
-    caller.must("Create", {{"Name", "seed"}, {"Opts", {{"snapshot-of", "base"}}}});
+    caller.create("seed", {{"snapshot-of", "base"}});
   }
 
   // What a clone shows that nobody has used; but for access times, which reading changes.
   Manifest shown() {
-    Manifest all = manifest(caller.mount("seed", "looker"));
+    Manifest all = without_access_times(manifest(caller.mount("seed", "looker")));
     caller.unmount("seed", "looker");
-    for (auto& [path, entry] : all) entry.erase("atime");
     return all;
   }
 
-  Program program;
+  Instance instance;
   Caller caller;
 };
 
@@ -58,7 +61,7 @@ std::string difference(fs::path const& clone, std::string const& id) {
 void hold_all(Seed& seed, Manifest const& before) {
   std::vector<fs::path> paths(kClones);
   in_parallel(kClients, [&](int client) {
-    Caller caller(seed.program.socket());
+    Caller caller(seed.instance.socket());
     for (int i = client; i < kClones; i += kClients) {
       paths.at(i) = caller.mount("seed", id_of(i));
       scribble(paths.at(i), id_of(i));
@@ -72,7 +75,7 @@ void hold_all(Seed& seed, Manifest const& before) {
   BOOST_TEST(status.at("newest_clones").as_array().size() == 20U);
   BOOST_TEST(differences(before, seed.shown()) == "");
   in_parallel(kClients, [&](int client) {
-    Caller caller(seed.program.socket());
+    Caller caller(seed.instance.socket());
     for (int i = client; i < kClones; i += kClients) caller.unmount("seed", id_of(i));
   });
 }
@@ -82,19 +85,19 @@ void hold_all(Seed& seed, Manifest const& before) {
 void hold_many_clones(Ground const& ground) {
   Seed seed(ground);
   Manifest before = seed.shown();
-  BOOST_TEST(seed.program.settles());
-  Held unused = seed.program.held();
+  BOOST_REQUIRE(seed.instance.settles());
+  Resources unused = seed.instance.resources();
   hold_all(seed, before);
-  BOOST_TEST(seed.program.holds_no_more_than(unused));
-  Held first = seed.program.held();
+  BOOST_REQUIRE(seed.instance.holds_no_more_than(unused));
+  Resources first = seed.instance.resources();
   hold_all(seed, before);
-  BOOST_TEST(seed.program.holds_no_more_than(unused));
-  Held second = seed.program.held();
+  BOOST_REQUIRE(seed.instance.holds_no_more_than(unused));
+  Resources second = seed.instance.resources();
   if (!kSanitized) BOOST_TEST(second.resident <= first.resident + kMemorySlack);
   BOOST_TEST(differences(before, seed.shown()) == "");
-  for (auto const* name : {"seed", "base"}) seed.caller.must("Remove", {{"Name", name}});
-  BOOST_TEST(seed.program.leftovers() == "");
-  BOOST_TEST(seed.program.complaints() == "");
+  for (auto const* name : {"seed", "base"}) seed.caller.remove(name);
+  BOOST_TEST(seed.instance.leftovers() == "");
+  BOOST_TEST(seed.instance.log().complaints() == "");
 }
 
 }  // namespace snapclone::test

@@ -8,20 +8,20 @@
 namespace snapclone::test {
 namespace {
 
-bool take_mount(State& state, Event const& event) {
+bool take_mount(State& state, Observation const& observation) {
   if (state.tag == 0) return false;
-  auto& mount = state.mounts[event.id];
+  auto& mount = state.mounts[observation.id];
   if (mount.count == 0) {
-    mount.path = event.path;
-  } else if (mount.path != event.path) {
+    mount.path = observation.path;
+  } else if (mount.path != observation.path) {
     return false;
   }
   ++mount.count;
   return true;
 }
 
-bool take_unmount(State& state, Event const& event) {
-  auto mount = state.mounts.find(event.id);
+bool take_unmount(State& state, Observation const& observation) {
+  auto mount = state.mounts.find(observation.id);
   if (mount == state.mounts.end()) return true;
   if (--mount->second.count == 0) state.mounts.erase(mount);
   return true;
@@ -47,12 +47,12 @@ std::size_t fingerprint(Files const& files) {
   return print;
 }
 
-std::string name_of(Saying what) {
+std::string name_of(Observation::Kind kind) {
   static std::array<char const*, 18> const names = {
       "created", "removed",    "mounted",       "unmounted",     "wrote",     "absent",
       "present", "listed",     "another there", "in use",        "freezable", "a volume",
       "alive",   "a snapshot", "has mounts",    "is mounted at", "holds",     "flickered"};
-  return names.at(static_cast<std::size_t>(what));
+  return names.at(static_cast<std::size_t>(kind));
 }
 
 std::string described(State const& state) {
@@ -65,76 +65,77 @@ std::string described(State const& state) {
   return text;
 }
 
-std::string described(Event const& event) {
+std::string described(Observation const& observation) {
   std::ostringstream text;
   auto ms = [](Clock::time_point time) {
     return std::chrono::duration<double, std::milli>(time.time_since_epoch()).count();
   };
   text.precision(3);
-  text << std::fixed << name_of(event.what) << " tag " << event.tag << " id " << event.id
-       << " path " << event.path << " number " << event.number << " [" << ms(event.begin) << ", "
-       << ms(event.end) << "]";
-  if (event.files) text << " files " << fingerprint(*event.files) << listed(*event.files);
+  text << std::fixed << name_of(observation.kind) << " tag " << observation.tag << " id "
+       << observation.id << " path " << observation.path << " number " << observation.number << " ["
+       << ms(observation.begin) << ", " << ms(observation.end) << "]";
+  if (observation.files)
+    text << " files " << fingerprint(*observation.files) << listed(*observation.files);
   return text.str();
 }
 
-bool fits(State const& state, Event const& event, std::size_t flickering) {
+bool fits(State const& state, Observation const& observation, std::size_t flickering) {
   bool exists = state.tag != 0;
   bool mounted = !state.mounts.empty();
-  switch (event.what) {
-    case Saying::absent:
+  switch (observation.kind) {
+    case Observation::absent:
       return !exists;
-    case Saying::present:
-      return exists && state.tag == event.tag;
-    case Saying::listed:
+    case Observation::present:
+      return exists && state.tag == observation.tag;
+    case Observation::listed:
       return exists;
-    case Saying::another_there:
-      return exists && state.tag != event.tag;
-    case Saying::in_use:
+    case Observation::another_there:
+      return exists && state.tag != observation.tag;
+    case Observation::in_use:
       return exists && (mounted || flickering > 0);
-    case Saying::freezable:
+    case Observation::freezable:
       return exists && (state.snapshot || !mounted);
-    case Saying::a_volume:
+    case Observation::a_volume:
       return exists && !state.snapshot;
-    case Saying::alive:
-      return exists && state.snapshot && state.mounts.count(event.id) != 0;
-    case Saying::a_snapshot:
+    case Observation::alive:
+      return exists && state.snapshot && state.mounts.count(observation.id) != 0;
+    case Observation::a_snapshot:
       return exists && state.snapshot;
-    case Saying::has_mounts:
-      return event.number >= state.mounts.size() &&
-             event.number <= state.mounts.size() + flickering;
-    case Saying::is_mounted_at:
-      return exists && is_at(state, event.path, flickering > 0);
-    case Saying::holds:
-      return exists && (!state.files_print || state.files_print == fingerprint(*event.files));
-    case Saying::flickered:
+    case Observation::has_mounts:
+      return observation.number >= state.mounts.size() &&
+             observation.number <= state.mounts.size() + flickering;
+    case Observation::is_mounted_at:
+      return exists && is_at(state, observation.path, flickering > 0);
+    case Observation::holds:
+      return exists && (!state.files_print || state.files_print == fingerprint(*observation.files));
+    case Observation::flickered:
       return true;
     default:
       return false;
   }
 }
 
-bool take(State& state, Event const& event) {
+bool take(State& state, Observation const& observation) {
   bool exists = state.tag != 0;
   bool mounted = !state.mounts.empty();
-  switch (event.what) {
-    case Saying::created:
-      if (exists) return state.tag == event.tag;
-      state.tag = event.tag;
-      state.snapshot = event.snapshot;
-      if (event.files) state.files_print = fingerprint(*event.files);
+  switch (observation.kind) {
+    case Observation::created:
+      if (exists) return state.tag == observation.tag;
+      state.tag = observation.tag;
+      state.snapshot = observation.snapshot;
+      if (observation.files) state.files_print = fingerprint(*observation.files);
       return true;
-    case Saying::removed:
+    case Observation::removed:
       if (!exists || mounted) return false;
       state = {};
       return true;
-    case Saying::mounted:
-      return take_mount(state, event);
-    case Saying::unmounted:
-      return take_unmount(state, event);
-    case Saying::wrote:
+    case Observation::mounted:
+      return take_mount(state, observation);
+    case Observation::unmounted:
+      return take_unmount(state, observation);
+    case Observation::wrote:
       if (!exists || state.snapshot || !mounted) return false;
-      if (state.files_print) *state.files_print ^= fingerprint({event.path});
+      if (state.files_print) *state.files_print ^= fingerprint({observation.path});
       return true;
     default:
       return false;

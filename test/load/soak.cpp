@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "load/in_parallel.hpp"
+#include "load/instance.hpp"
 #include "load/load.hpp"
+
+#include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -25,48 +28,48 @@ void round(Caller& caller, std::string const& mine) {
   caller.mount("seed", mine);
   caller.mount("seed", mine);
   caller.unmount("seed", mine);
-  caller.must("Create", {{"Name", mine}});
+  caller.create(mine);
   caller.mount(mine, mine);
   caller.unmount(mine, mine);
-  caller.must("Create", {{"Name", mine + "-frozen"}, {"Opts", {{"snapshot-of", mine}}}});
+  caller.create(mine + "-frozen", {{"snapshot-of", mine}});
   caller.unmount("seed", mine);
-  caller.must("Remove", {{"Name", mine + "-frozen"}});
-  caller.must("Remove", {{"Name", mine}});
+  caller.remove(mine + "-frozen");
+  caller.remove(mine);
 }
 
 class Soak {
  public:
-  explicit Soak(Ground const& ground) : program_(ground, "warning") {
-    Caller caller(program_.socket());
-    caller.must("Create", {{"Name", "base"}});
-    caller.must("Create", {{"Name", "seed"}, {"Opts", {{"snapshot-of", "base"}}}});
+  explicit Soak(Ground const& ground) : instance_(ground, "warning") {
+    Caller caller(instance_.socket());
+    caller.create("base");
+    caller.create("seed", {{"snapshot-of", "base"}});
   }
 
   // So many rounds, or as many as fit into the time; then what the process holds.
-  Held work() {
-    auto end = Clock::now() + settings().time / kSamples;
+  Resources work() {
+    auto end = std::chrono::steady_clock::now() + settings().time / kSamples;
     in_parallel(kClients, [&](int client) {
-      Caller caller(program_.socket());
+      Caller caller(instance_.socket());
       std::string mine = "client" + std::to_string(client);
       int rounds = settings().time.count() > 0 ? INT32_MAX : kShortRounds / kSamples;
       for (int i = 0; i < rounds; ++i) {
-        if (settings().time.count() > 0 && Clock::now() > end) return;
+        if (settings().time.count() > 0 && std::chrono::steady_clock::now() > end) return;
         round(caller, mine);
         ++rounds_;
       }
     });
-    BOOST_TEST(program_.settles());
-    if (!first_) first_ = program_.held();
-    BOOST_TEST(program_.holds_no_more_than(*first_));
-    return program_.held();
+    BOOST_REQUIRE(instance_.settles());
+    if (!first_) first_ = instance_.resources();
+    BOOST_REQUIRE(instance_.holds_no_more_than(*first_));
+    return instance_.resources();
   }
 
   int rounds() const { return rounds_; }
-  Program const& program() const { return program_; }
+  Instance const& instance() const { return instance_; }
 
  private:
-  Program program_;
-  std::optional<Held> first_;
+  Instance instance_;
+  std::optional<Resources> first_;
   std::atomic<int> rounds_{0};
 };
 
@@ -83,7 +86,7 @@ void repeat_pairs(Ground const& ground) {
                                  << sizes.front() / 1024 << " KiB, in the second third "
                                  << before / 1024 << ", in the last " << after / 1024);
   if (!kSanitized) BOOST_TEST(after <= before + kMemorySlack);
-  BOOST_TEST(soak.program().complaints() == "");
+  BOOST_TEST(soak.instance().log().complaints() == "");
 }
 
 }  // namespace snapclone::test

@@ -33,9 +33,10 @@ void apply_some(Change const& change, Random& random, unsigned percent, Image& i
 
 bool Interval::eventful() const {
   auto here = [this](Moment moment) { return from_ <= moment && moment <= to_; };
-  return std::any_of(recording_.lives.begin(), recording_.lives.end(), [&](Life const& life) {
-    return here(life.created) || here(life.remove_asked) || here(life.removed);
-  });
+  return std::any_of(
+      recording_.lifetimes.begin(), recording_.lifetimes.end(), [&](Lifetime const& lifetime) {
+        return here(lifetime.created) || here(lifetime.remove_asked) || here(lifetime.removed);
+      });
 }
 
 std::string Interval::name() const {

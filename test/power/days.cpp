@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "power/days.hpp"
 
+#include "kit/plant.hpp"
 #include "sys/error.hpp"
-#include "unit/plant.hpp"
 
+#include <boost/filesystem/operations.hpp>
+
+#include <fstream>
 #include <future>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 namespace snapclone::test {
 
@@ -91,7 +97,7 @@ void spend_ordinarily(History& history) {
 }
 
 // One thread's part of a busy day. Nothing here may be Boost.Test's, which knows one thread only.
-std::vector<Life> spend_busily(Machine& machine, std::string const& person) {
+std::vector<Lifetime> spend_busily(Machine& machine, std::string const& person) {
   History history(machine);
   std::string const db = person + "-db";
   history.create(db);
@@ -106,7 +112,7 @@ std::vector<Life> spend_busily(Machine& machine, std::string const& person) {
     if (round == 2) history.remove(db + "1");
   }
   history.remove(person + "-dev1");
-  return history.lives();
+  return history.lifetimes();
 }
 
 }  // namespace
@@ -124,18 +130,18 @@ Recording ordinary_day(Ground const& ground) {
   return spent(ground, [](Machine& machine, Recording& recording) {
     History history(machine);
     spend_ordinarily(history);
-    recording.lives = history.lives();
+    recording.lifetimes = history.lifetimes();
   });
 }
 
 Recording busy_day(Ground const& ground) {
   return spent(ground, [](Machine& machine, Recording& recording) {
-    std::vector<std::future<std::vector<Life>>> people;
+    std::vector<std::future<std::vector<Lifetime>>> people;
     for (auto const* person : {"ann", "bob", "cid", "dot"}) {
       people.push_back(std::async(std::launch::async, spend_busily, std::ref(machine), person));
     }
     for (auto& person : people) {
-      for (auto& life : person.get()) recording.lives.push_back(std::move(life));
+      for (auto& lifetime : person.get()) recording.lifetimes.push_back(std::move(lifetime));
     }
   });
 }
@@ -153,7 +159,7 @@ Recording day_of_a_high_stack(Ground const& ground) {
       history.create(name, {{"snapshot-of", "db"}});
       if (round < 49) history.remove(name);
     }
-    recording.lives = history.lives();
+    recording.lifetimes = history.lifetimes();
   });
 }
 

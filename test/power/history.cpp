@@ -5,6 +5,9 @@
 
 #include <fstream>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace snapclone::test {
 namespace {
 
@@ -40,37 +43,37 @@ Manifest History::shown(std::string const& source) const {
   return written ? lasting(manifest(present.uses.begin()->second)) : present.last;
 }
 
-void History::create(std::string const& name, RawOptions const& options) {
+void History::create(std::string const& name, Caller::Options const& options) {
   bool snapshot = options.count("snapshot-of") != 0;
   std::string source;
   for (auto const* key : {"snapshot-of", "clone-of"}) {
     if (options.count(key) != 0) source = options.at(key);
   }
-  Present present{lives_.size(), snapshot, {}, {}};
+  Present present{lifetimes_.size(), snapshot, {}, {}};
   if (!source.empty()) present.last = shown(source);
 
-  Life made;
+  Lifetime made;
   made.name = name;
   made.create_asked = machine_.disk.now();
-  machine_.plugin.create(name, options);
+  caller_.create(name, options);
   made.created = machine_.disk.now();
-  lives_.push_back(made);
+  lifetimes_.push_back(made);
   present_[name] = present;
   if (source.empty()) {
     enter(name, "looker");
     leave(name, "looker");
   }
-  life(name).contents.push_back({{made.create_asked, kNever}, present_.at(name).last});
+  lifetime(name).contents.push_back({{made.create_asked, kNever}, present_.at(name).last});
   // An idle volume is synced when it is frozen, and shows the same from then on.
   auto from = present_.find(source);
   if (from == present_.end() || from->second.snapshot || !from->second.uses.empty()) return;
-  life(source).contents.push_back({{made.created, kNever}, present.last});
+  lifetime(source).contents.push_back({{made.created, kNever}, present.last});
 }
 
 void History::remove(std::string const& name) {
-  Life& ending = life(name);
+  Lifetime& ending = lifetime(name);
   ending.remove_asked = machine_.disk.now();
-  machine_.plugin.remove(name);
+  caller_.remove(name);
   ending.removed = machine_.disk.now();
   present_.erase(name);
 }
@@ -78,11 +81,11 @@ void History::remove(std::string const& name) {
 fs::path History::enter(std::string const& name, std::string const& mount_id) {
   Present& present = present_.at(name);
   if (!present.snapshot) {  // from now on it may be written
-    for (auto& content : life(name).contents) {
+    for (auto& content : lifetime(name).contents) {
       content.when.to = std::min(content.when.to, machine_.disk.now());
     }
   }
-  fs::path path = machine_.plugin.mount(name, mount_id);
+  fs::path path = caller_.mount(name, mount_id);
   present.uses[mount_id] = path;
   return path;
 }
@@ -90,7 +93,7 @@ fs::path History::enter(std::string const& name, std::string const& mount_id) {
 void History::leave(std::string const& name, std::string const& mount_id) {
   Present& present = present_.at(name);
   if (!present.snapshot) present.last = lasting(manifest(present.uses.at(mount_id)));
-  machine_.plugin.unmount(name, mount_id);
+  caller_.unmount(name, mount_id);
   present.uses.erase(mount_id);
 }
 
@@ -101,7 +104,7 @@ void History::write_synced(std::string const& name, std::string const& mount_id,
   std::ofstream(file.string()) << text;
   sync(file);
   sync(file.parent_path());
-  life(name).synced.push_back({machine_.disk.now(), path, text});
+  lifetime(name).synced.push_back({machine_.disk.now(), path, text});
 }
 
 }  // namespace snapclone::test

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kit/manifest.hpp"
 #include "power/machine.hpp"
-#include "unit/manifest.hpp"
 
 #include <limits>
 #include <map>
@@ -21,7 +21,7 @@ struct Span {
 
 // A volume or snapshot from its Create to its Remove: when each was asked for and acknowledged, and
 // what it must show if the power is cut in between.
-struct Life {
+struct Lifetime {
   std::string name;
   Moment create_asked = 0;
   Moment created = kNever;
@@ -47,16 +47,16 @@ struct Recording {
   Ground ground;
   Image start;
   std::vector<Change> changes;
-  std::vector<Life> lives;
+  std::vector<Lifetime> lifetimes;
   Moment begin = 0;  // of what is worth a power cut
 };
 
 // Has volumes made, used and removed, and remembers what was acknowledged when.
 class History {
  public:
-  explicit History(Machine& machine) : machine_(machine) {}
+  explicit History(Machine& machine) : machine_(machine), caller_(machine.program.socket()) {}
 
-  void create(std::string const& name, RawOptions const& options = {});
+  void create(std::string const& name, Caller::Options const& options = {});
   void remove(std::string const& name);
 
   // What a container does: it starts, and sees this; it ends.
@@ -65,21 +65,22 @@ class History {
   // It writes a new file, which nobody changes later, and syncs it and its directory.
   void write_synced(std::string const& name, std::string const& mount_id, std::string const& path);
 
-  std::vector<Life> const& lives() const { return lives_; }
+  std::vector<Lifetime> const& lifetimes() const { return lifetimes_; }
 
  private:
   struct Present {
-    std::size_t life = 0;
+    std::size_t lifetime = 0;
     bool snapshot = false;
     Manifest last;                         // what it shows when nobody uses it
     std::map<std::string, fs::path> uses;  // by mount ID
   };
 
-  Life& life(std::string const& name) { return lives_.at(present_.at(name).life); }
+  Lifetime& lifetime(std::string const& name) { return lifetimes_.at(present_.at(name).lifetime); }
   Manifest shown(std::string const& source) const;
 
   Machine& machine_;
-  std::vector<Life> lives_;
+  Caller caller_;
+  std::vector<Lifetime> lifetimes_;
   std::map<std::string, Present> present_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "power/isolation.hpp"
 
+#include "kit/private_mounts.hpp"
 #include "sys/error.hpp"
 #include "sys/file.hpp"
 #include "sys/mount.hpp"
@@ -8,12 +9,10 @@
 #include <boost/filesystem/operations.hpp>
 
 #include <fstream>
-#include <stdexcept>
 #include <string>
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mount.h>
 
 namespace snapclone::test {
 namespace {
@@ -28,10 +27,8 @@ sys::Fd outside;
 
 void isolate() {
   outside = sys::Fd(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
-  if (outside.get() < 0 || unshare(CLONE_NEWNS) != 0 ||
-      mount("none", "/", nullptr, MS_REC | MS_PRIVATE, "") != 0) {
-    throw std::runtime_error("the tests of power cuts need root, to mount");
-  }
+  if (outside.get() < 0) sys::fail("open", "/proc/self/ns/mnt");
+  make_mounts_private();
   fs::path file = fs::temp_directory_path() / fs::unique_path("snapclone-boot-%%%%%%%%");
   std::ofstream(file.string()).close();
   sys::bind(file, kBootId);

@@ -8,9 +8,9 @@ namespace snapclone::test {
 namespace {
 
 // Does something of what can be done next.
-class Chance {
+class RandomActions {
  public:
-  Chance(History& history, unsigned seed) : history_(history), random_(seed) {
+  RandomActions(History& history, unsigned seed) : history_(history), random_(seed) {
     random_.discard(10);
   }
 
@@ -56,7 +56,7 @@ class Chance {
   }
   void make(std::string const& how, std::string const& source, bool live) {
     std::string name = (how == "snapshot-of" ? "snapshot-" : "volume-") + next();
-    RawOptions options = {{how, source}};
+    Caller::Options options = {{how, source}};
     if (live) options["live"] = "true";
     history_.create(name, options);
     names_.push_back(name);
@@ -86,9 +86,9 @@ class Chance {
 Recording random_day(Ground const& ground, unsigned seed) {
   return spent(ground, [seed](Machine& machine, Recording& recording) {
     History history(machine);
-    Chance chance(history, seed);
-    for (int i = 0; i < 60; ++i) chance.act();
-    recording.lives = history.lives();
+    RandomActions actions(history, seed);
+    for (int i = 0; i < 60; ++i) actions.act();
+    recording.lifetimes = history.lifetimes();
   });
 }
 

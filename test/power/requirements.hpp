@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "unit/media.hpp"
+#include "kit/requirements.hpp"
 
 #include <string>
 
@@ -10,10 +10,8 @@ namespace snapclone::test {
 // For tests on a recorded disk with this file system: says what is missing.
 inline auto can_record(std::string const& filesystem) {
   return [filesystem](boost::unit_test::test_unit_id id) {
-    if (fs::exists("/dev/fuse")) return can_make(filesystem)(id);
-    boost::test_tools::assertion_result result(false);
-    result.message() << "there is no /dev/fuse here";
-    return result;
+    if (boost::filesystem::exists("/dev/fuse")) return can_make(filesystem)(id);
+    return fulfilled_unless("there is no /dev/fuse here");
   };
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "limited.hpp"
-#include "manifest.hpp"
-#include "plant.hpp"
-#include "world.hpp"
+#include "sys/capabilities.hpp"
+
+#include "kit/manifest.hpp"
+#include "kit/plant.hpp"
+#include "kit/privileges.hpp"
+#include "kit/world.hpp"
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 namespace snapclone::test {
 namespace {

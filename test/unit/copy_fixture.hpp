@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "manifest.hpp"
-#include "media.hpp"
+#include "kit/manifest.hpp"
+#include "kit/media.hpp"
+#include "kit/world.hpp"
 #include "tree/copy_tree.hpp"
-#include "world.hpp"
 
 #include <functional>
 #include <stop_token>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "copy_fixture.hpp"
-#include "meanwhile.hpp"
+#include "kit/meanwhile.hpp"
 #include "sys/cancelled.hpp"
 
 #include <atomic>

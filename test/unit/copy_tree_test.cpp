@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "copy_fixture.hpp"
-#include "plant.hpp"
+#include "kit/plant.hpp"
+#include "kit/requirements.hpp"
 
 #include <cstring>
 

@@ -3,9 +3,9 @@
 
 #include "api/status.hpp"
 #include "backend/select.hpp"
-#include "media.hpp"
+#include "kit/media.hpp"
+#include "kit/world.hpp"
 #include "tree/disk_usage.hpp"
-#include "world.hpp"
 
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/dispatch.hpp"
-#include "world.hpp"
+#include "kit/world.hpp"
 
 namespace snapclone::test {
 

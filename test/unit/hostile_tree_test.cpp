@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trees that a container has made to trap whoever walks them: copying, measuring, deleting.
 #include "copy_fixture.hpp"
-#include "leased.hpp"
-#include "meanwhile.hpp"
-#include "plant.hpp"
+#include "kit/leased.hpp"
+#include "kit/meanwhile.hpp"
+#include "kit/plant.hpp"
+#include "kit/requirements.hpp"
 #include "sys/cancelled.hpp"
 #include "tree/disk_usage.hpp"
 #include "tree/remove_tree.hpp"

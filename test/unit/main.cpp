@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE snapclone
-#include "private_mounts.hpp"
+#include "kit/private_mounts.hpp"
 
 #include <boost/test/unit_test.hpp>
 

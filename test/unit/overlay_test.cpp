@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/select.hpp"
+#include "kit/world.hpp"
 #include "tree/attributes.hpp"
-#include "world.hpp"
 
 #include <sys/mount.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/select.hpp"
-#include "limited.hpp"
-#include "world.hpp"
+#include "kit/privileges.hpp"
+#include "kit/world.hpp"
 
 #include <cerrno>
 #include <memory>

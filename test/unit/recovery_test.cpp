@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/world.hpp"
 #include "sys/host.hpp"
-#include "world.hpp"
 
 namespace snapclone::test {
 

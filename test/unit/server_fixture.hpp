@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/server.hpp"
-#include "client.hpp"
+#include "kit/client.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -23,22 +23,16 @@
 #include <vector>
 
 // What the tests of the server share: a server on a thread of its own, and its handlers. Nothing
-// waits longer than `patience`.
+// waits longer than kPatience.
 namespace snapclone::api::test {
 
-template <typename Predicate>
-bool eventually(Predicate predicate) {
-  auto const end = std::chrono::steady_clock::now() + patience;
-  while (!predicate()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
+using namespace snapclone::test;
+
+constexpr auto blink = 100ms;  // for what must not happen
 
 template <typename T>
 T result_of(std::future<T> future) {
-  if (future.wait_for(patience) != std::future_status::ready) {
+  if (future.wait_for(kPatience) != std::future_status::ready) {
     throw std::runtime_error("what the test waits for did not happen");
   }
   return future.get();

@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(a_reply_that_its_client_did_not_read_is_undelivered) {
   });
   Client one = client();
   one.send(post("/x", ""));
-  BOOST_TEST(!one.is_silent(patience));
+  BOOST_TEST(!one.is_silent(kPatience));
   one.close();
   BOOST_TEST(has_connections(0));
   BOOST_TEST(undelivered == 1);

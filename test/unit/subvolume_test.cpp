@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/select.hpp"
-#include "media.hpp"
-#include "world.hpp"
+#include "kit/media.hpp"
+#include "kit/requirements.hpp"
+#include "kit/world.hpp"
 
 #include <cstdlib>
 

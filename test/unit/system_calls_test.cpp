@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "limited.hpp"
+#include "sys/system_calls.hpp"
+
+#include "kit/requirements.hpp"
+#include "sys/capabilities.hpp"
+#include "sys/error.hpp"
 
 #include <array>
 #include <cerrno>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/world.hpp"
 #include "sys/cancelled.hpp"
 #include "tree/attributes.hpp"
 #include "tree/remove_tree.hpp"
-#include "world.hpp"
 
 #include <fcntl.h>
 #include <sys/mount.h>

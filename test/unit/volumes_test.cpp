@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/world.hpp"
 #include "tree/attributes.hpp"
-#include "world.hpp"
 
 #include <sys/xattr.h>
 
