@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/input.hpp"
+#include "sys/text.hpp"
 #include "volume/policy.hpp"
 
 #include <charconv>
@@ -124,7 +125,7 @@ void options(std::string_view input) {
   for (auto const& [key, value] : raw) {
     check_names(value);
     check_size(value);
-    require_sentence("x" + shown(value));
+    require_sentence("x" + sys::excerpt(value));
   }
   auto taken = unless_refused([&] { return parse_options(raw); });
   if (taken) check_taken(*taken, raw);
