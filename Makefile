@@ -13,7 +13,8 @@ cross        = $(filter-out $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/a
 # Another build, below build/ as well: with a sanitizer, address or thread.
 SANITIZE    ?=
 build        = build$(if $(cross),/$(cross))$(SANITIZE:%=/%)
-plugin       = SNAPCLONE_BUILD=$(build) scripts/plugin
+plugin       = SNAPCLONE_BUILD=$(build) ARCH=$(cross) scripts/plugin
+suites       = unit conformance fault power load
 QUICK       ?=
 SECONDS      = 120
 GROUND       =
@@ -27,32 +28,33 @@ cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build $(build) --parallel $(
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all build check_pool check_name plugin install deb push uninstall demo test unit conformance engine-test fuzz test-kernels test-engines test-arm64 check format packages clean help configure \
-  bench bench-postgres bench-docs test-faults fault test-power power load test-load soak test-sanitizers
+.PHONY: all configure build check-pool plugin check-install install deb check-push push uninstall demo \
+  test tests unit conformance fault power load engine-test check format packages clean help \
+  fuzz soak test-arm64 test-engines test-faults test-kernels test-load test-power test-sanitizers \
+  bench bench-docs bench-postgres
 
 all: build
 
 configure:
 	@$(if $(cross),test -e packaging/$(cross).cmake || { echo "ARCH=$(ARCH): of other architectures only arm64 can be built here" >&2; exit 1; })
 	@$(if $(cross),scripts/sysroot $(cross))
-	@cmake -Wno-dev -S . -B $(build) -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DSANITIZE=$(SANITIZE) -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
-	  $(if $(cross),-DCMAKE_TOOLCHAIN_FILE=packaging/$(cross).cmake) >/dev/null || \
-	  { echo "Packages that are missing here, if any (\"scripts/install-packages build\" installs them):" && \
-	    scripts/install-packages --list build $(cross); exit 1; } >&2
+	@ARCH=$(cross) scripts/configure $(build) -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) -DSANITIZE=$(SANITIZE) \
+	  $(if $(cross),-DCMAKE_TOOLCHAIN_FILE=packaging/$(cross).cmake)
 
 build: configure ## build the program: build/snapclone (also what "make" alone does) [ARCH=arm64, here and below]
 	$(cmake_build) snapclone
 
-check_pool:
+check-pool:
 	@$(plugin) check "$(POOL)"
 
-plugin: check_pool build ## stage the managed plugin: build/plugin, or build/plugin-pool [POOL=/srv/pool]
+plugin: check-pool build ## stage the managed plugin: build/plugin, or build/plugin-pool [POOL=/srv/pool]
 	@$(plugin) stage "$(POOL)"
 
-check_name:
-	@$(plugin) check-name "$(PLUGIN_NAME)"
+# What can fail is looked at first: building takes two minutes.
+check-install:
+	@$(plugin) check-install "$(PLUGIN_NAME)" "$(POOL)"
 
-install: check_name plugin ## create and enable it in your Docker engine [PLUGIN_NAME=snapclone] [POOL=/srv/pool]
+install: check-install plugin ## create and enable it in your Docker engine [PLUGIN_NAME=snapclone] [POOL=/srv/pool]
 	@$(plugin) install "$(PLUGIN_NAME)" "$(POOL)"
 
 deb: build ## make a Debian package, to run it as a service and not as a managed plugin [MAINTAINER="Name <address>"]
@@ -60,7 +62,10 @@ deb: build ## make a Debian package, to run it as a service and not as a managed
 	@cd $(build) && cpack $(if $(MAINTAINER),-D CPACK_PACKAGE_CONTACT="$(MAINTAINER)") >cpack.log || { cat cpack.log; exit 1; }
 	@echo "made $$(echo $(build)/snapclone_*.deb)"
 
-push: build ## publish it as REGISTRY=host:port/name, its version and "latest" [TAG=nightly] [POOL=/srv/pool]
+check-push:
+	@TAG="$(TAG)" $(plugin) check-push "$(REGISTRY)" "$(POOL)"
+
+push: check-push build ## publish it as REGISTRY=host:port/name, its version and "latest" [TAG=nightly] [POOL=/srv/pool]
 	@$(plugin) stage "$(POOL)"
 	@TAG="$(TAG)" $(plugin) push "$(REGISTRY)" "$(POOL)"
 
@@ -74,29 +79,24 @@ demo: ## show what it does, on an engine of its own; installs missing packages
 
 test: ## everything: checks, unit tests, engine tests; installs missing packages
 	@scripts/install-packages build engine test check
-	@$(MAKE) --no-print-directory plugin deb unit_tests conformance_tests fault_tests power_tests load_tests
+	@$(MAKE) --no-print-directory tests
 	@scripts/test
 
-unit_tests conformance_tests fault_tests power_tests: configure
+# All that "test" needs, as many at once as there is room for.
+tests: configure
+	$(cmake_build) snapclone $(suites:%=%_tests)
+	@$(MAKE) --no-print-directory plugin deb
+
+$(suites:%=%_tests): configure
 	$(cmake_build) $@
 
-load_tests: configure
-	$(cmake_build) snapclone load_tests
-
 unit: unit_tests ## the unit tests alone
-	@scripts/test unit
-
 conformance: conformance_tests ## what every backend promises, on every kind of pool
-	@scripts/test conformance
-
 fault: fault_tests ## kills, and calls that fail, at every kind of system call
-	@scripts/test fault
-
 power: power_tests ## power cuts at some moments, on recorded disks
-	@scripts/test power
-
 load: load_tests ## a thousand clones, 64 clients at once, many pairs of verbs: the short forms
-	@scripts/test load
+$(suites):
+	@scripts/test $@
 
 engine-test: plugin deb ## the tests with a real engine alone
 	@scripts/test engine

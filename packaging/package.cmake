@@ -6,9 +6,12 @@ install(TARGETS snapclone RUNTIME DESTINATION usr/sbin)
 install(FILES packaging/snapclone.service DESTINATION usr/lib/systemd/system)
 install(FILES packaging/default DESTINATION etc/default RENAME snapclone)
 execute_process(COMMAND gzip -9nc ${CMAKE_SOURCE_DIR}/CHANGELOG.md OUTPUT_FILE ${CMAKE_BINARY_DIR}/changelog.gz)
-install(FILES README.md SECURITY.md packaging/copyright ${CMAKE_BINARY_DIR}/changelog.gz
-  DESTINATION usr/share/doc/snapclone)
-install(DIRECTORY docs DESTINATION usr/share/doc/snapclone FILES_MATCHING PATTERN "*.md")
+# The pages, and what they link to.
+install(FILES README.md SECURITY.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md LICENSE packaging/copyright
+  ${CMAKE_BINARY_DIR}/changelog.gz DESTINATION usr/share/doc/snapclone)
+install(DIRECTORY docs DESTINATION usr/share/doc/snapclone
+  FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "*.png")
+install(DIRECTORY examples DESTINATION usr/share/doc/snapclone)
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 
 set(CPACK_GENERATOR DEB)

@@ -252,9 +252,46 @@ hide() {
   prints false docker plugin inspect -f '{{.Enabled}}' "$DRIVER"
 }
 
-@test "a name that no plugin can have is refused before anything is built" {
-  refused "PLUGIN_NAME=Bad Name cannot be the name of a plugin" \
-    make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory install PLUGIN_NAME='Bad Name'
+# before_building SENTENCE ARGUMENT...: make refuses, and nothing was built or asked of CMake
+before_building() {
+  refused "$1" make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory "${@:2}"
   [[ $(<out) != *cmake* ]]
+}
+
+@test "what keeps it from being installed is said before anything is built" {
+  before_building "PLUGIN_NAME=Bad Name cannot be the name of a plugin" install PLUGIN_NAME='Bad Name'
   refused "cannot be the name of a plugin" plugin install Snapclone
+  before_building 'The plugin "snapclone" is installed already' install
+  before_building "POOL=$PWD/missing does not exist" install PLUGIN_NAME=other POOL="$PWD/missing"
+  before_building "and what is built here is for linux/riscv64" install PLUGIN_NAME=other ARCH=riscv64
+  DOCKER_HOST=unix://$PWD/no.sock before_building "No Docker engine answers at unix://$PWD/no.sock" install
+  without_docker before_building "There is no docker command here" install
+}
+
+# A PATH with all commands but one
+without_docker() {
+  local PATH=$PWD/bin
+  if [[ ! -e bin ]]; then
+    /usr/bin/mkdir bin
+    /usr/bin/ln -s /usr/bin/* bin
+    /usr/bin/rm bin/docker
+  fi
+  "$@"
+}
+
+@test "what keeps it from being published is said before anything is built" {
+  docker plugin ls >before
+  before_building "Give REGISTRY=host:port/name" push
+  before_building "is not the name of a repository" push REGISTRY=snapclone
+  before_building "TAG=a/b has other characters" push REGISTRY=r.example/x TAG=a/b
+  before_building "does not reach the registry of REGISTRY=localhost:1/x" push REGISTRY=localhost:1/x
+  grep -F "connection refused" out
+  DOCKER_HOST=unix://$PWD/no.sock before_building "No Docker engine answers" push REGISTRY="$REGISTRY/new"
+  called "$repository:1"
+  docker plugin install "$DRIVER" <<<y
+  before_building "is installed in this engine, and is not touched" push REGISTRY="$repository" TAG=1
+  docker plugin rm -f "$DRIVER"
+  plugin check-push "$repository"
+  plugin check-push "$REGISTRY/new"
+  docker plugin ls | diff before -
 }

@@ -88,6 +88,26 @@ END
   [[ -s $UNPACKED/usr/share/doc/snapclone/README.md && -s $UNPACKED/usr/share/doc/snapclone/copyright ]]
 }
 
+@test "every page of the package finds the pages, pictures and examples that it links to" {
+  local pages=$UNPACKED/usr/share/doc/snapclone
+  [[ -s $pages/examples/compose/compose.yaml ]]
+  prints "" links_to_nothing "$pages"
+  rm -r "$pages/examples"
+  links_to_nothing "$pages" | grep -F 'README.md: examples/compose/README.md'
+}
+
+# links_to_nothing DIRECTORY: the links that lead nowhere. Two pages are about the sources, which are not in the package.
+links_to_nothing() {
+  /usr/bin/python3 -c '
+import pathlib, re, sys
+for page in sorted(pathlib.Path(sys.argv[1]).rglob("*.md")):
+    if page.name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        continue
+    for link in re.findall(r"(?:\]\(|(?:href|src|srcset)=\")([^)#\s\"]+)", page.read_text()):
+        if not re.match(r"[a-z]+:", link) and not (page.parent / link).exists():
+            print(f"{page.relative_to(sys.argv[1])}: {link}")' "$1"
+}
+
 @test "the unit is one that systemd takes, and lets its mounts be seen by all" {
   install_package
   in_system systemd-analyze verify --man=no /usr/lib/systemd/system/snapclone.service
