@@ -34,8 +34,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_copies_nothing) {
   auto upper = find("db")->record.upper;
   auto inode = fs::hard_link_count(pool() / "layers" / upper / "fs" / "file");
   snapshot("db", "seed");
-  BOOST_TEST(find("seed")->record.stack == Lines{upper},
-             boost::test_tools::per_element());
+  BOOST_TEST(find("seed")->record.stack == Lines{upper}, boost::test_tools::per_element());
   BOOST_TEST(inode == 1U);
 }
 
