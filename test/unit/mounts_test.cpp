@@ -121,6 +121,16 @@ BOOST_AUTO_TEST_CASE(only_the_first_mount_of_an_id_is_a_new_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_snapshot_is_not_mounted_with_the_one_id_that_podman_gives_all_its_mounts) {
+  std::string podman = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2";
+  create("db");
+  snapshot("db", "seed");
+  BOOST_TEST(contains(refusal([&] { mount("seed", podman); }),
+                      "snapshot \"seed\" cannot be mounted by podman"));
+  BOOST_TEST(live_clones("seed") == 0U);
+  BOOST_CHECK_NO_THROW(mount("db", podman));
+}
+
 BOOST_AUTO_TEST_CASE(a_clone_never_starts_on_a_snapshot_that_was_replaced_meanwhile) {
   create("db");
   snapshot("db", "seed");
