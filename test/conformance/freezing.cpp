@@ -30,7 +30,7 @@ PROMISE(a_mounted_volume_is_frozen_where_that_is_atomic_and_else_refused_with_th
         BOOST_TEST_CONTEXT(way) { BOOST_TEST(contains(sentence, way)); }
       }
     }
-    BOOST_TEST(!world.process->catalogue.find("seed"));
+    BOOST_TEST(!world.find("seed"));
     BOOST_TEST(world.layers() == 1U);
   }
   world.unmount("db", "writer");
@@ -118,7 +118,7 @@ PROMISE(a_clone_that_is_not_there_or_not_the_only_one_is_refused_with_the_candid
   BOOST_TEST(contains(kept("seed@3f2a9c01"), "more than one live clone"));
   BOOST_TEST(contains(kept("seed@abc"), "no live clone whose mount ID begins with \"abc\""));
   BOOST_TEST(contains(kept("db@3f2a"), "only snapshots have"));
-  BOOST_TEST(!world.process->catalogue.find("kept"));
+  BOOST_TEST(!world.find("kept"));
   BOOST_TEST(kept("seed@3f2a9c01c") == "");
   world.unmount("seed", kFirst);
   world.unmount("seed", kSecond);

@@ -105,7 +105,7 @@ void prepare(Conforming& world) {
 }
 
 void check_nothing_has_changed(Conforming& world) {
-  BOOST_TEST(!world.process->catalogue.find("new"));
+  BOOST_TEST(!world.find("new"));
   BOOST_TEST(world.live_clones("seed") == 1U);
   BOOST_TEST(world.process->catalogue.counts("dev").empty());
 }
@@ -156,7 +156,7 @@ PROMISE(wherever_a_verb_finds_the_disk_full_nothing_has_changed) {
       BOOST_TEST(failures > 0);
       world.unmount("seed", "new");
       world.unmount("dev", "new");
-      if (world.process->catalogue.find("new")) world.remove("new");
+      if (world.find("new")) world.remove("new");
     }
   }
   filler.end();

@@ -167,7 +167,7 @@ PROMISE_WHERE(marks_that_lead_out_of_a_tree_lead_nowhere, ground.filesystem != "
   world.create_with("other", "secret", "of others");
   world.snapshot("other", "hidden");
   std::string elsewhere =
-      "/" + world.process->catalogue.find("hidden")->record.stack.front() + "/fs";
+      "/" + world.find("hidden")->record.stack.front() + "/fs";
   world.create_with("db", "below", "x");
   world.snapshot("db", "base");
   fs::path volume = world.mount("db", "id");
@@ -176,7 +176,7 @@ PROMISE_WHERE(marks_that_lead_out_of_a_tree_lead_nowhere, ground.filesystem != "
   world.unmount("db", "id");
   world.create("seed", {{"snapshot-of", "db"}});
   world.create("quick", {{"snapshot-of", "db"}, {"medium", "memory"}, {"size", "16m"}});
-  Stack layers = world.process->catalogue.find("seed")->record.stack;
+  Stack layers = world.find("seed")->record.stack;
   if (!world.marks()) plant_marks(world.process->pool.tree(layers.front()), elsewhere);
   Manifest before = manifest(world.process->pool.tree(layers.front()));
 

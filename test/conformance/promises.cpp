@@ -170,7 +170,7 @@ PROMISE(a_hundred_snapshots_of_one_volume_all_show_their_own_content_and_free_th
     std::string name = "seed" + std::to_string(i);
     BOOST_TEST(world.content(name, "last") == std::to_string(i));
     BOOST_TEST(world.content(name, std::to_string(i % 7)) == std::to_string(i));
-    auto layers = world.process->catalogue.find(name)->record.stack.size();
+    auto layers = world.find(name)->record.stack.size();
     BOOST_TEST(layers <= (world.layered() ? 50U : 1U));
   }
   for (int i = 0; i < kSnapshots; i += 2) world.remove("seed" + std::to_string(i));

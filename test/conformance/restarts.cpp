@@ -112,7 +112,7 @@ PROMISE(a_volume_that_may_have_outlived_the_plugin_is_neither_sealed_nor_deleted
 PROMISE(an_unmount_for_a_mount_that_was_lost_takes_nothing_from_a_container) {
   Survivor container = container_on_a_clone(world);
   world.restart();
-  world.process->catalogue.doubt_adopted();
+  world.process->store.doubt_adopted();
   world.unmount("seed", "id");
   world.mount("seed", "later");
   world.unmount("seed", "later");
@@ -132,7 +132,7 @@ PROMISE(after_an_unmount_for_a_lost_mount_a_volume_is_not_taken_for_idle) {
   World::write(volume / "file", "live");
   Survivor container(volume, world.disk.path / "container");
   world.restart();
-  world.process->catalogue.doubt_adopted();
+  world.process->store.doubt_adopted();
   world.unmount("db", "id");
   check_not_taken_for_idle(world);
   if (!world.process->backend.can_probe()) {

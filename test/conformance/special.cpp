@@ -14,7 +14,7 @@ namespace {
 
 // The client of the Mount that is in force has gone.
 void take_back(World& world, std::string const& name, std::string const& mount_id) {
-  world.process->mounts.take_back(name, mount_id, world.process->catalogue.serial(name, mount_id));
+  world.take_back(name, mount_id, world.process->catalogue.serial(name, mount_id));
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ void take_back(World& world, std::string const& name, std::string const& mount_i
 PROMISE(use_of_a_tree_is_proven_or_said_to_be_unknown) {
   world.create_with("db", "file", "x");
   auto& backend = world.process->backend;
-  fs::path tree = world.process->pool.layer(world.process->catalogue.find("db")->record.upper);
+  fs::path tree = world.process->pool.layer(world.find("db")->record.upper);
   BOOST_TEST((backend.use_of(tree) == backend::Use::free));
   fs::path mounted = world.mount("db", "id");
   if (backend.can_probe()) {
@@ -84,11 +84,11 @@ PROMISE(a_clone_that_was_mounted_again_is_given_to_nobody_else) {
 PROMISE(a_mount_that_is_undone_late_leaves_the_next_one_of_its_id_alone) {
   world.create("db");
   world.snapshot("db", "seed");
-  auto lost = world.process->mounts.mount("seed", "id").serial;
+  auto lost = world.mounted("seed", "id").serial;
   world.unmount("seed", "id");
   fs::path clone = world.mount("seed", "id");
   World::write(clone / "file", "mine");
-  world.process->mounts.take_back("seed", "id", lost);
+  world.take_back("seed", "id", lost);
   BOOST_TEST(World::read(clone / "file") == "mine");
   BOOST_TEST(world.live_clones("seed") == 1U);
   world.unmount("seed", "id");
@@ -97,11 +97,11 @@ PROMISE(a_mount_that_is_undone_late_leaves_the_next_one_of_its_id_alone) {
 
 PROMISE(a_volume_mount_that_is_undone_late_leaves_the_next_one_of_its_id_alone) {
   world.create("db");
-  auto lost = world.process->mounts.mount("db", "id").serial;
+  auto lost = world.mounted("db", "id").serial;
   world.unmount("db", "id");
   fs::path shown = world.mount("db", "id");
   World::write(shown / "file", "mine");
-  world.process->mounts.take_back("db", "id", lost);
+  world.take_back("db", "id", lost);
   BOOST_TEST(World::read(shown / "file") == "mine");
   BOOST_CHECK_THROW(world.remove("db"), volume::Refusal);
   take_back(world, "db", "id");  // its own undo is done
@@ -119,7 +119,7 @@ PROMISE_WHERE(a_copy_can_be_ended_and_leaves_nothing, ground.backend == "copy") 
   BOOST_CHECK_THROW(world.snapshot("db", "later"), sys::Cancelled);
   BOOST_CHECK_THROW(world.create("dev", {{"clone-of", "seed"}}), sys::Cancelled);
   BOOST_TEST(world.live_clones("seed") == 0U);
-  BOOST_TEST(!world.process->catalogue.find("later"));
+  BOOST_TEST(!world.find("later"));
   world.restart();
   world.check_all_is_gone();
 }
@@ -138,7 +138,7 @@ PROMISE_WHERE(a_subvolume_inside_is_refused_with_its_name_and_deleted_with_its_c
   std::string sentence = refusal([&] { world.create("kept", {{"snapshot-of", "seed@id"}}); });
   BOOST_TEST(contains(sentence, "\"dir/inner\""));
   BOOST_TEST(contains(sentence, "plain directories"));
-  BOOST_TEST(!world.process->catalogue.find("kept"));
+  BOOST_TEST(!world.find("kept"));
   BOOST_REQUIRE(btrfs_util_set_subvolume_read_only((clone / "dir/inner").c_str(), true) ==
                 BTRFS_UTIL_OK);
   world.unmount("seed", "id");
@@ -148,7 +148,7 @@ PROMISE_WHERE(a_subvolume_inside_is_refused_with_its_name_and_deleted_with_its_c
 PROMISE_WHERE(a_sealed_tree_cannot_be_written_even_in_the_pool, ground.backend == "btrfs") {
   world.create_with("db", "file", "x");
   world.snapshot("db", "seed");
-  auto layer = world.process->catalogue.find("seed")->record.stack.front();
+  auto layer = world.find("seed")->record.stack.front();
   fs::path sealed = world.process->pool.tree(layer);
   BOOST_TEST(::open((sealed / "file").c_str(), O_WRONLY) < 0);
   BOOST_TEST(errno == EROFS);

@@ -5,21 +5,27 @@
 load lib
 
 setup_file() {
-  export EXAMPLE=$BATS_TEST_DIRNAME/../../examples/compose/compose.yaml DB_IMAGE=test-image
-  cat >"$BATS_FILE_TMPDIR/no-network.yaml" <<END
-version: "3.9"
-services:
-  db: {network_mode: none}
-  dev-db: {network_mode: none}
-END
+  export EXAMPLE=$BATS_TEST_DIRNAME/../../examples/compose DB_IMAGE=test-image
+  no_network db compose.yaml
+  no_network dev-db dev.yaml
 }
 
-# From version 2 on Compose is a part of the docker command.
+# no_network SERVICE FILE
+no_network() { printf 'version: "3.9"\nservices: {%s: {network_mode: none}}\n' "$1" >"$BATS_FILE_TMPDIR/$2"; }
+
+# compose [-f FILE] ARGUMENT...: with that file of the example, or compose.yaml. From version 2 on Compose is a part of
+# the docker command.
 compose() {
-  local command=(docker-compose)
-  ! docker compose version >/dev/null 2>&1 || command=(docker compose)
-  "${command[@]}" --file "$EXAMPLE" --file "$BATS_FILE_TMPDIR/no-network.yaml" "$@"
+  local file=compose.yaml command=(docker-compose)
+  ! command docker compose version >/dev/null 2>&1 || command=(command docker compose)
+  if [[ $1 == -f ]]; then
+    file=$2
+    shift 2
+  fi
+  "${command[@]}" --file "$EXAMPLE/$file" --file "$BATS_FILE_TMPDIR/$file" "$@"
 }
+
+dev() { compose -f dev.yaml "$@"; }
 
 # seed: the snapshot that README.md tells to make
 seed() {
@@ -28,8 +34,8 @@ seed() {
   snapshot shop shop-seed
 }
 
-# containers PROJECT [SERVICE]: their IDs, one a line
-containers() { compose --project-name "$1" --profile dev ps -q "${2:-db}"; }
+# containers PROJECT: their IDs, one a line
+containers() { compose --project-name "$1" ps -q db; }
 
 # table CONTAINER [SCRIPT]: what its database holds, after the script
 table() { inside "$1" "cd /var/lib/postgresql/data && ${2:-true} && cat table"; }
@@ -44,11 +50,20 @@ table() { inside "$1" "cd /var/lib/postgresql/data && ${2:-true} && cat table"; 
   prints $'loaded\none' table "$one" 'echo one >>table'
   prints $'loaded\ntwo' table "$two" 'echo two >>table'
   prints $'loaded\none' table "$one"
-  compose --project-name one down -v
+  compose --project-name one down
   prints $'loaded\ntwo' table "$two"
-  compose --project-name two down -v
+  compose --project-name two down
   only_volumes shop shop-seed
   prints loaded run_in shop-seed 'cat table'
+}
+
+@test "a test run leaves no volume behind, neither while it runs nor after a plain down" {
+  seed
+  compose --project-name run up -d
+  only_volumes shop shop-seed
+  compose --project-name run down
+  only_volumes shop shop-seed
+  eventually no_leftovers
 }
 
 @test "each replica of a service has a clone of its own" {
@@ -76,20 +91,33 @@ table() { inside "$1" "cd /var/lib/postgresql/data && ${2:-true} && cat table"; 
 
 @test "the copy for development is kept over down and up, and goes with down -v" {
   seed
-  compose --project-name work --profile dev up -d
-  prints $'loaded\nmine' table "$(containers work dev-db)" 'echo mine >>table'
-  compose --project-name work --profile dev down
+  dev --project-name work up -d
+  prints $'loaded\nmine' table "$(dev --project-name work ps -q dev-db)" 'echo mine >>table'
+  dev --project-name work down
   only_volumes shop shop-seed work_dev
   prints '"shop-seed"' status work_dev source
-  compose --project-name work --profile dev up -d
-  prints $'loaded\nmine' table "$(containers work dev-db)"
-  prints loaded table "$(containers work)"
-  compose --project-name work --profile dev down -v
+  dev --project-name work up -d
+  compose --project-name run up -d
+  prints $'loaded\nmine' table "$(dev --project-name work ps -q dev-db)"
+  prints loaded table "$(containers run)"
+  dev --project-name work down -v
   only_volumes shop shop-seed
 }
 
 @test "without the snapshot nothing is made" {
-  refused "shop-seed" compose --project-name none --profile dev up -d
+  refused "shop-seed" compose --project-name none up -d
+  refused "shop-seed" dev --project-name none up -d
+  only_volumes
+  prints '' docker ps -aq
+}
+
+@test "the commands of the page work, and leave nothing behind" {
+  {
+    # shellcheck disable=SC2016 # for the page's shell
+    echo 'docker() { if [[ $1 == compose ]]; then compose "${@:2}"; else command docker "$@"; fi; }'
+    declare -f compose
+  } >prelude
+  run_page.py "$EXAMPLE/README.md" prelude postgres:17="$DB_IMAGE"
   only_volumes
   prints '' docker ps -aq
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every command of the documentation, as a reader would type it. Those of the README are run by stranger.bats.
+# Every command of the documentation, as a reader would type it. stranger.bats runs those of the README and of
+# docs/install.md, compose.bats those of the Compose example.
 
 load lib
 load pools
 
-# What the pages take for granted, and this machine does not have. Read by the shell that runs them, too.
+# The pages take some things for granted that this machine does not have. The shell that runs them reads this too.
 write_prelude() {
   cat >prelude <<'END'
 journalctl() { cat "$ENGINE/log"; }
@@ -26,7 +27,7 @@ page() {
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# GNU tools for the image that the pages call debian: the tests' image, and those of this machine over it.
+# The pages' image debian has GNU tools: the tests' image gets those of this machine.
 debian_image() {
   local root tool
   has_image debian && return
@@ -56,6 +57,41 @@ beside() {
 
 plugin_pool() {
   docker plugin inspect -f '{{range .Settings.Mounts}}{{.Source}}{{end}}' "$DRIVER"
+}
+
+# Each place with commands, as PAGE or, where a test runs the sections apart, PAGE#HEADING.
+places_with_commands() {
+  (
+    cd "$BATS_TEST_DIRNAME/../.." || exit
+    grep -l '^```sh' docs/*.md examples/*/*.md | grep -v '^docs/install.md$'
+    awk '/^## / { heading = substr($0, 4) } /^```sh/ { print FILENAME "#" heading }' README.md docs/install.md | uniq
+  ) | LC_ALL=C sort
+}
+
+@test "every place of the documentation that has commands is run by a test" {
+  diff <(places_with_commands) - <<END
+README.md#Install
+README.md#Use
+docs/consistency.md
+docs/how-to.md
+docs/install.md#From a clone
+docs/install.md#From a registry
+docs/install.md#Remove
+docs/install.md#Upgrade
+docs/operations.md
+docs/pools.md
+docs/tutorial.md
+examples/compose/README.md
+END
+}
+
+@test "a page whose commands could wait for ever is refused" {
+  # shellcheck disable=SC2016 # the fences of Markdown
+  printf '```sh\nuntil false; do sleep 1; done\n```\n' >page.md
+  refused "page.md:2: this loop may wait for ever" run_page.py page.md /dev/null
+  # shellcheck disable=SC2016
+  printf '```sh\ntimeout 5 sh -c "until true; do sleep 1; done"\n```\n' >page.md
+  run_page.py page.md /dev/null
 }
 
 @test "the tutorial works" {
@@ -116,7 +152,8 @@ snapshot_of_nothing() {
   snapshot nothing "$1"
 }
 
-# "make install" of the pages, with what was staged for the tests. The plugin that "another" has made is in its way.
+# "make install" of the pages, with the plugin that was staged for the tests. It first removes the plugin of "another",
+# which is in its way.
 make() {
   local name=${DRIVER:-snapclone} setting
   for setting in "${@:2}"; do

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every command of a page of the documentation, as a reader would: one after the other, in one shell.
+"""Runs every command of a page of the documentation as a reader would: one after the other, in one shell.
 
 usage: run_page.py PAGE[#SECTION] PRELUDE [OLD=NEW]...
 
-A block that begins with ```sh is run and must succeed; one that begins with ```sh fails must fail. A block ```text that
-follows is what it prints (without errors, unless it fails), where "…" stands for anything, and runs of blanks count as one. PRELUDE is read by the shell
-before, for what the machine of a test does not have. OLD is replaced by NEW, as in paths that a test must not touch. Of a
-SECTION, named by its heading in the form that links have, are only run the blocks up to the next heading.
+A block that begins with ```sh is run and must succeed; one that begins with ```sh fails must fail. It must print the
+block ```text that follows, where "…" stands for anything and runs of blanks count as one. Error output counts only if the
+block is to fail. A loop that waits must stand in the same line as its "timeout".
+
+The shell reads PRELUDE first: it stands in for things that a test's machine does not have. Each OLD is replaced by NEW,
+for paths and names that a test must not touch. With a SECTION, its heading in the form that links have, only the blocks up
+to the next heading are run.
 """
 import os
 import re
@@ -19,7 +22,7 @@ FENCE = re.compile(r"^```(\S+)( fails)?\n(.*?)^```\n?", re.MULTILINE | re.DOTALL
 
 
 def only(section, text):
-    """The text with empty lines instead of those that are not in this section."""
+    """The text, with empty lines where other sections are: line numbers stay."""
     kept, inside = [], False
     for part in re.split(r"^(##+ .*\n)", text, flags=re.MULTILINE):
         heading = re.fullmatch(r"##+ (.*)\n", part)
@@ -30,7 +33,7 @@ def only(section, text):
 
 
 def blocks(text):
-    """(line, commands, must fail, what is printed or None)"""
+    """Lists of line, commands, whether they must fail, and their output or None."""
     found = []
     for match in FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
@@ -41,6 +44,14 @@ def blocks(text):
                 sys.exit(f"line {line}: this is the output of no command")
             found[-1][3] = match[3]
     return found
+
+
+def endless(all_blocks):
+    """The lines with a loop that could keep a reader waiting for ever."""
+    for line, commands, _, _ in all_blocks:
+        for number, command in enumerate(commands.splitlines(), line + 1):
+            if re.search(r"\b(until|while)\b", command) and "timeout" not in command:
+                yield number
 
 
 def shell(all_blocks, prelude, out):
@@ -55,7 +66,7 @@ def shell(all_blocks, prelude, out):
 
 
 def pattern(printed):
-    """Blanks in any number, and "…" for anything."""
+    """Any number of blanks matches, and "…" matches anything."""
     parts = [r"\s+".join(re.escape(word) for word in part.split()) for part in printed.split("…")]
     return re.compile(r"\s*" + r".*".join(parts) + r"\s*", re.DOTALL)
 
@@ -72,6 +83,8 @@ def main(page, prelude, replacements):
             block[3] = block[3] and block[3].replace(old, new)
     if not found:
         sys.exit(f"{page} has no commands")
+    for line in endless(found):
+        sys.exit(f"{page}:{line}: this loop may wait for ever: put it behind \"timeout 60\"")
     with tempfile.TemporaryDirectory() as out:
         script = "".join(shell(found, prelude, out))
         status = subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=False).returncode

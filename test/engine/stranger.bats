@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Someone with the README, a registry and an engine of their own: the commands are the README's, as they stand there.
+# Someone with the README, a clone of the repository or a registry, and an engine of their own: the commands are those of
+# README.md and docs/install.md, as they stand there.
 
 load lib
 load registry
@@ -17,7 +18,7 @@ setup_file() {
   "$BATS_TEST_DIRNAME/../../scripts/private-engine" start "$ENGINE" >/dev/null
   export DOCKER_HOST=unix://$ENGINE/docker.sock DOCKER_CONFIG=$ENGINE/cli
   docker load -i "$BATS_FILE_TMPDIR/image.tar"
-  make_my_image
+  docker tag test-image busybox
 }
 
 teardown_file() {
@@ -27,24 +28,20 @@ teardown_file() {
 
 teardown() { [[ -n ${BATS_TEST_COMPLETED:-} ]] || show_log; }
 
-# my-image of the README, with the two programs that it stands for.
-make_my_image() {
-  local programs=$BATS_FILE_TMPDIR/programs
-  mkdir -p "$programs/bin"
-  # shellcheck disable=SC2016 # for the container's shell
-  printf '#!/bin/sh\necho loaded >"$1/table"\n' >"$programs/bin/load-test-data"
-  # shellcheck disable=SC2016
-  printf '#!/bin/sh\n[ "$(cat /data/table)" = loaded ] && echo changed >/data/table\n' >"$programs/bin/run-tests"
-  chmod 0755 "$programs"/bin/*
-  docker create --name copy test-image
-  docker cp "$programs/bin" copy:/
-  docker commit copy my-image
-  docker rm copy
+# "make install" of the pages, without the build: the program under test is built already.
+write_prelude() {
+  cat >prelude <<END
+make() {
+  "$BATS_TEST_DIRNAME/../../scripts/plugin" stage
+  "$BATS_TEST_DIRNAME/../../scripts/plugin" install snapclone
+}
+END
 }
 
-# readme SECTION: all its commands
-readme() {
-  run_page.py "$BATS_TEST_DIRNAME/../../README.md#$1" /dev/null registry.example.com:5000="$REGISTRY"
+# section PAGE#SECTION: all its commands
+section() {
+  write_prelude
+  run_page.py "$BATS_TEST_DIRNAME/../../$1" prelude registry.example.com:5000="$REGISTRY"
 }
 
 table_in() { run_in "$1" 'cat table'; }
@@ -56,11 +53,23 @@ installed() {
   prints "$1" cat "$PLUGIN_DATA/../rootfs/tag"
 }
 
+nothing_is_installed() {
+  prints "" docker plugin ls -q
+  prints "" find "$ENGINE/data/plugins" -name propagated-mount
+  [[ $(docker info --format '{{.Plugins.Volume}}') == '[local]' ]]
+}
+
+make_volumes() {
+  volume db
+  run_in db 'echo loaded >table'
+  snapshot db seed
+  clone_of seed dev
+}
+
 has_what_was_made() {
-  only_volumes db seed dev after-tests
+  only_volumes db seed dev
   prints loaded table_in db
   prints loaded table_in seed
-  prints changed table_in after-tests
 }
 
 # The engine forgets that the plugin has a volume, lists another one in its place, and would let the plugin go.
@@ -75,21 +84,39 @@ hide_behind_a_local_one() {
   eventually is_enabled
 }
 
-@test "with the README and a registry a stranger installs it, uses it, upgrades it and removes it" {
-  readme install <<<y
+@test "with the README and a clone of the repository a stranger installs it, uses it and removes it" {
+  section README.md#install
+  prints 'snapclone:latest true' docker plugin ls --format '{{.Name}} {{.Enabled}}'
+  section README.md#use
+  only_volumes
+  prints "" docker ps -aq
+  section docs/install.md#remove
+  nothing_is_installed
+}
+
+@test "make install of the installing page does the same, and a second one changes nothing" {
+  section docs/install.md#from-a-clone
+  make_volumes
+  refused "installed already. Nothing was changed" section docs/install.md#from-a-clone
+  has_what_was_made
+  docker volume rm db seed dev
+  section docs/install.md#remove
+  nothing_is_installed
+}
+
+@test "with a registry a stranger installs it, uses it, upgrades it and removes it" {
+  section docs/install.md#from-a-registry <<<y
   installed old
 
-  readme use
+  make_volumes
   has_what_was_made
   prints loaded table_in dev
   prints '"snapshot"' status seed kind
   prints '"volume"' status dev kind
-  prints '"snapshot"' status after-tests kind
-  prints "" docker ps -aq
 
   start worker -v seed:/data -v dev:/dev-data
   inside worker 'echo mine >/data/table; echo kept >/dev-data/table'
-  readme upgrade-switch-off-remove
+  section docs/install.md#upgrade
   installed 0.2.0
   prints $'mine\nkept' inside worker 'cat /data/table /dev-data/table'
   inside worker 'echo more >>/data/table'
@@ -100,20 +127,18 @@ hide_behind_a_local_one() {
   eventually no_leftovers
 
   start late -v seed:/data
-  refused "volume is in use" readme remove
+  refused "volume is in use" section docs/install.md#remove
   only_volumes seed
   refused "in use" docker plugin disable snapclone
   prints loaded inside late 'cat /data/table'
   end late
 
   hide_behind_a_local_one kept
-  refused "failed with status 1" readme remove
+  refused "failed with status 1" section docs/install.md#remove
   prints "" docker volume ls -q --filter driver=snapclone:latest
   docker volume rm kept
   prints here table_in kept
-  readme remove
+  section docs/install.md#remove
   only_volumes
-  prints "" docker plugin ls -q
-  prints "" find "$ENGINE/data/plugins" -name propagated-mount
-  [[ $(docker info --format '{{.Plugins.Volume}}') == '[local]' ]]
+  nothing_is_installed
 }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "backend/overlay.hpp"
+#include "kit/reboot.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
-#include "tree/remove_tree.hpp"
-#include "volume/recovery.hpp"
-#include "volume/volumes.hpp"
+#include "volume/refusal.hpp"
+#include "volume/store.hpp"
 
 #include <boost/filesystem.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
+#include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
 
-// What the tests of volume/ and clone/ stand on: a pool on a tmpfs, and the plugin without its
+// What the tests of volume/ and backend/ stand on: a pool on a tmpfs, and the plugin without its
 // socket. restart() is what a crash and a new process amount to.
 namespace snapclone::test {
 
@@ -46,82 +47,95 @@ class Disk {
   bool const own_;
 };
 
-using BackendMaker =
-    std::function<std::unique_ptr<backend::Backend>(pool::Pool&, volume::MountPoints const&)>;
-
-inline std::unique_ptr<backend::Backend> overlay_backend(pool::Pool& pool,
-                                                         volume::MountPoints const& points) {
-  pool.set_backend("overlay");
-  return std::make_unique<backend::OverlayBackend>(pool, points.probes());
-}
-
+// The Store on a pool below a directory, open. `parts` is what it is made of.
 struct Process {
-  Process(fs::path const& disk, BackendMaker const& make)
-      : pool(disk / "pool"), points(disk / "mnt"), owned_backend(make(pool, points)) {
-    volume::recover(pool, points, catalogue, mounts, trash);
-    trash.start();
+  Process(fs::path const& disk, std::string const& backend_name, volume::Turns::Execute execute)
+      : store(pool::Pool(disk / "pool"),
+              {disk / "mnt", backend_name, std::chrono::milliseconds(40)}, std::move(execute)) {
+    store.open();
   }
-  pool::Pool pool;
-  volume::MountPoints points;
-  std::unique_ptr<backend::Backend> owned_backend;
-  backend::Backend& backend = *owned_backend;
-  volume::Catalogue catalogue{pool};
-  volume::Trash trash{pool, points, backend, catalogue};
-  volume::Mounts mounts{pool, points, backend, catalogue, trash, std::chrono::milliseconds(40)};
-  volume::Volumes volumes{pool, points, backend, catalogue, mounts, trash};
+  volume::Store store;
+  pool::Pool& pool = store.parts().pool;
+  volume::MountPoints& points = store.parts().points;
+  backend::Backend& backend = store.parts().backend;
+  volume::Catalogue& catalogue = store.parts().catalogue;
+  volume::Trash& trash = store.parts().trash;
 };
 
 struct World {
   Disk disk;
-  BackendMaker const make;
+  std::string const backend_name;
+  // What the Store would run on other threads runs at once, or when run_jobs() is called.
+  bool keeps_jobs = false;
+  std::deque<std::function<void()>> jobs;
   std::unique_ptr<Process> process;
 
-  World() : make(overlay_backend), process(std::make_unique<Process>(disk.path, make)) {}
-  World(fs::path const& directory, BackendMaker maker)
-      : disk(directory),
-        make(std::move(maker)),
-        process(std::make_unique<Process>(disk.path, make)) {}
+  World() : backend_name("overlay") { start(); }
+  World(fs::path const& directory, std::string backend) : disk(directory), backend_name(backend) {
+    start();
+  }
   ~World() {
     process.reset();
     unmount_all();
   }
 
+  void start() {
+    auto execute = [this](volume::Lane, std::function<void()> job) {
+      if (!keeps_jobs) return job();
+      jobs.push_back(std::move(job));
+    };
+    process = std::make_unique<Process>(disk.path, backend_name, execute);
+  }
+  void run_jobs() {
+    while (!jobs.empty()) {
+      auto job = std::move(jobs.front());
+      jobs.pop_front();
+      job();
+    }
+  }
   void restart() {
     process.reset();
-    process = std::make_unique<Process>(disk.path, make);
+    start();
   }
   // As `plugin disable -f` does: everything is unmounted, and no Unmount ever comes.
   void restart_without_mounts() {
     process.reset();
     unmount_all();
-    process = std::make_unique<Process>(disk.path, make);
+    start();
   }
-  void unmount_all() const {
-    fs::path mnt = disk.path / "mnt";
-    for (auto const* kind : {"clones", "memory", "volumes"}) {
-      if (!fs::exists(mnt / kind)) continue;
-      for (auto const& entry : fs::directory_iterator(mnt / kind)) {
-        if (sys::is_mounted(entry.path())) sys::unmount(entry.path());
-      }
-    }
-    if (sys::is_mounted(mnt)) sys::unmount(mnt);
-  }
+  void unmount_all() const { test::unmount_all(disk.path / "mnt"); }
 
   fs::path pool() const { return disk.path / "pool"; }
 
   void create(std::string const& name, RawOptions const& options = {}) {
-    auto& volumes = process->volumes;
-    volumes.create(name, options, volumes.turns_of_create(name, options));
+    volume::CreateRequest request{volume::VolumeName(name), volume::parse_options(options)};
+    wait<void>([&](auto done) { process->store.create(request, done); });
   }
   void snapshot(std::string const& source, std::string const& name) {
     create(name, {{"snapshot-of", source}});
   }
-  void remove(std::string const& name) { process->volumes.remove(name); }
-  fs::path mount(std::string const& name, std::string const& id) {
-    return process->mounts.mount(name, id).path;
+  void remove(std::string const& name) {
+    wait<void>([&](auto done) { process->store.remove(volume::VolumeName(name), done); });
   }
+  volume::Mounted mounted(std::string const& name, std::string const& id) {
+    return wait<volume::Mounted>([&](auto done) {
+      process->store.mount(volume::VolumeName(name), volume::MountId(id), done);
+    });
+  }
+  fs::path mount(std::string const& name, std::string const& id) { return mounted(name, id).path; }
   void unmount(std::string const& name, std::string const& id) {
-    process->mounts.unmount(name, id);
+    wait<void>([&](auto done) {
+      process->store.unmount(volume::VolumeName(name), volume::MountId(id), done);
+    });
+  }
+  void take_back(std::string const& name, std::string const& id, std::uint64_t serial) {
+    wait<void>([&](auto done) {
+      process->store.take_back(volume::VolumeName(name), volume::MountId(id), serial, done);
+    });
+  }
+  // Nothing if there is no such volume.
+  volume::VolumePtr find(std::string const& name) const {
+    return process->catalogue.find(volume::VolumeName(name));
   }
 
   // A volume with a file, not mounted.
@@ -155,7 +169,16 @@ struct World {
     return entries(pool() / "trash");
   }
   std::size_t live_clones(std::string const& name) const {
-    return process->catalogue.clones_of(name).size();
+    return process->catalogue.number_of_clones(volume::VolumeName(name));
+  }
+
+ private:
+  // What a verb returns or throws. Another thread may run it, which has its turn before.
+  template <class T, class Verb>
+  static T wait(Verb const& verb) {
+    std::promise<volume::Store::Result<T>> told;
+    verb([&](volume::Store::Result<T> const& result) { told.set_value(result); });
+    return told.get_future().get().value();
   }
 };
 

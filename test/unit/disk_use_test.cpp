@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(what_live_clones_have_written_is_counted_apart, Sampled)
 BOOST_FIXTURE_TEST_CASE(status_says_how_much_and_since_when, Sampled) {
   create_with("db", "file", megabytes(2));
   auto status = [&] {
-    return api::status_of(*process->catalogue.find("db"),
+    return api::status_of(*find("db"),
                           {"overlay", "it works", 0, {}, 0, sampler.of("db")});
   };
   BOOST_TEST(!status().contains("disk_use"));

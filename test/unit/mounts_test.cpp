@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_mount_of_what_does_not_exist_is_refused) {
 BOOST_AUTO_TEST_CASE(a_mount_that_fails_leaves_nothing_behind) {
   create_with("db", "file", "sealed");
   snapshot("db", "seed");
-  auto layer = process->catalogue.find("seed")->record.stack.front();
+  auto layer = find("seed")->record.stack.front();
   fs::rename(pool() / "layers" / layer, disk.path / "elsewhere");
   BOOST_CHECK_THROW(mount("seed", "id"), sys::Error);
   BOOST_TEST(live_clones("seed") == 0U);
@@ -115,16 +115,16 @@ BOOST_AUTO_TEST_CASE(only_the_first_mount_of_an_id_is_a_new_one) {
   create("db");
   snapshot("db", "seed");
   for (auto const* name : {"db", "seed"}) {
-    BOOST_TEST(process->mounts.mount(name, "one").serial != 0U);
-    BOOST_TEST(process->mounts.mount(name, "one").serial == 0U);
-    BOOST_TEST(process->mounts.mount(name, "two").serial != 0U);
+    BOOST_TEST(mounted(name, "one").serial != 0U);
+    BOOST_TEST(mounted(name, "one").serial == 0U);
+    BOOST_TEST(mounted(name, "two").serial != 0U);
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_clone_never_starts_on_a_snapshot_that_was_replaced_meanwhile) {
   create("db");
   snapshot("db", "seed");
-  auto judged = process->catalogue.find("seed");
+  auto judged = find("seed");
   remove("seed");
   create("seed");
   volume::CloneRecord clone{"cloneid2", "seed", "id", judged->record.stack, "", 0};

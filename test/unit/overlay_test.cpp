@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(where_use_cannot_be_seen_the_trial_fails) {
 
 BOOST_AUTO_TEST_CASE(asking_about_a_tree_leaves_no_trace_in_it) {
   create_with("db", "file", "x");
-  fs::path tree = process->pool.layer(process->catalogue.find("db")->record.upper);
+  fs::path tree = process->pool.layer(find("db")->record.upper);
   auto before = tree::read_attributes(tree / "fs");
   BOOST_TEST((process->backend.use_of(tree) == backend::Use::free));
   BOOST_TEST((tree::read_attributes(tree / "fs") == before));

@@ -12,7 +12,7 @@ BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_there_after_a_restart) {
   restart_without_mounts();
   BOOST_TEST(content("db", "file") == "1");
   BOOST_TEST(content("seed", "file") == "1");
-  auto record = process->catalogue.find("seed")->record;
+  auto record = find("seed")->record;
   BOOST_TEST(record.target.value() == "/data");
   BOOST_TEST(record.read_only);
 }
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(a_crash_between_the_two_records_of_a_snapshot_changes_nothi
   restart();
   BOOST_TEST(content("db", "file") == "content");
   BOOST_CHECK_NO_THROW(snapshot("db", "seed"));
-  BOOST_TEST(process->catalogue.find("seed")->record.stack.size() == 1U);
+  BOOST_TEST(find("seed")->record.stack.size() == 1U);
   BOOST_TEST(content("seed", "file") == "content");
 }
 
@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_cannot_be_read_keeps_its_name_and_stops_sweep
   for (auto const& bad : {std::string(), good.substr(0, 20), std::string("\x01\xff\x00", 3)}) {
     write(path, bad);
     restart();
-    BOOST_TEST(contains(process->catalogue.find("seed")->unreadable, path));
+    BOOST_TEST(contains(find("seed")->unreadable, path));
     BOOST_TEST(contains(refusal([&] { mount("seed", "id"); }), path));
     BOOST_TEST(contains(refusal([&] { remove("seed"); }), path));
     BOOST_TEST(contains(refusal([&] { create("seed"); }), path));
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_cannot_be_read_keeps_its_name_and_stops_sweep
 BOOST_AUTO_TEST_CASE(a_volume_whose_layer_is_gone_is_kept_and_said_so) {
   create_with("db", "file", "sealed");
   snapshot("db", "seed");
-  auto layer = process->catalogue.find("seed")->record.stack.front();
+  auto layer = find("seed")->record.stack.front();
   fs::rename(pool() / "layers" / layer, disk.path / "lost");
   restart();
   BOOST_TEST(contains(refusal([&] { mount("seed", "id"); }), "layer " + layer + " is gone"));
@@ -232,10 +232,10 @@ BOOST_AUTO_TEST_CASE(a_volume_whose_layer_is_gone_is_kept_and_said_so) {
 BOOST_AUTO_TEST_CASE(a_volume_whose_upper_another_one_names_is_never_written) {
   create_with("db", "file", "sealed");
   snapshot("db", "seed");
-  auto shared = process->catalogue.find("seed")->record.stack.front();
+  auto shared = find("seed")->record.stack.front();
   fs::path path = pool() / "volumes" / "db" / "volume.json";
   std::string text = read(path);
-  auto upper = process->catalogue.find("db")->record.upper;
+  auto upper = find("db")->record.upper;
   text.replace(text.find(upper), upper.size(), shared);
   write(path, text);
   restart();
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(counts_of_volumes_with_similar_names_do_not_touch_each_othe
 BOOST_AUTO_TEST_CASE(a_sealed_layer_keeps_no_work_directory) {
   create_with("db", "file", "content");
   snapshot("db", "seed");
-  auto layer = process->catalogue.find("seed")->record.stack.front();
+  auto layer = find("seed")->record.stack.front();
   fs::create_directories(pool() / "layers" / layer / "work" / "work");
   restart();
   BOOST_TEST(trash() == 0U);

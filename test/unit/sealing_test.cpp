@@ -41,7 +41,7 @@ struct Plugin : World {
   // Everything in the sealed layers of a snapshot, read below the overlay.
   std::string sealed(std::string const& name) const {
     std::string all;
-    for (auto const& layer : process->catalogue.find(name)->record.stack) {
+    for (auto const& layer : find(name)->record.stack) {
       std::map<std::string, std::string> files;
       for (auto const& entry : fs::directory_iterator(process->pool.tree(layer))) {
         files[entry.path().filename().string()] = read(entry.path());

@@ -31,10 +31,10 @@ BOOST_AUTO_TEST_CASE(a_volume_goes_on_after_a_snapshot_without_changing_it) {
 
 BOOST_AUTO_TEST_CASE(a_snapshot_copies_nothing) {
   create_with("db", "file", "content");
-  auto upper = process->catalogue.find("db")->record.upper;
+  auto upper = find("db")->record.upper;
   auto inode = fs::hard_link_count(pool() / "layers" / upper / "fs" / "file");
   snapshot("db", "seed");
-  BOOST_TEST(process->catalogue.find("seed")->record.stack == Lines{upper},
+  BOOST_TEST(find("seed")->record.stack == Lines{upper},
              boost::test_tools::per_element());
   BOOST_TEST(inode == 1U);
 }
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_of_an_unchanged_volume_adds_no_layer) {
   snapshot("db", "two");
   content("db", "file");
   snapshot("db", "three");
-  BOOST_TEST(process->catalogue.find("three")->record.stack.size() == 1U);
+  BOOST_TEST(find("three")->record.stack.size() == 1U);
   BOOST_TEST(layers() == 2U);
 }
 
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_change_of_the_root_directory_alone_is_in_the_snapshot) {
 
 BOOST_AUTO_TEST_CASE(a_snapshot_of_a_mounted_volume_is_refused_and_changes_nothing) {
   create_with("db", "file", "content");
-  auto before = process->catalogue.find("db");
+  auto before = find("db");
   mount("db", "one");
   mount("db", "two");
   BOOST_TEST(refusal([&] { snapshot("db", "seed"); }) ==
@@ -70,8 +70,8 @@ BOOST_AUTO_TEST_CASE(a_snapshot_of_a_mounted_volume_is_refused_and_changes_nothi
              "--filter volume=db shows them), then make the snapshot; or pause them (docker pause) "
              "and add -o live=true, which copies what has changed; or keep such volumes in a pool "
              "on btrfs, which freezes them as they run");
-  BOOST_TEST(process->catalogue.find("db") == before);
-  BOOST_TEST(!process->catalogue.find("seed"));
+  BOOST_TEST(find("db") == before);
+  BOOST_TEST(!find("seed"));
   BOOST_TEST(layers() == 1U);
   unmount("db", "one");
   unmount("db", "two");
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_volume_held_by_a_mount_that_nobody_counts_is_not_sealed) 
   create_with("db", "file", "content");
   fs::path held = disk.path / "held";
   fs::create_directory(held);
-  process->backend.mount(process->pool.layer(process->catalogue.find("db")->record.upper), {},
+  process->backend.mount(process->pool.layer(find("db")->record.upper), {},
                          backend::Access::persistent, "x", held);
   std::string sentence = refusal([&] { snapshot("db", "seed"); });
   BOOST_TEST(contains(sentence, "is still in use by a container"));
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_of_a_snapshot_shares_its_layers) {
   snapshot("seed", "twin");
   remove("seed");
   BOOST_TEST(content("twin", "file") == "sealed");
-  auto lineage = process->catalogue.find("twin")->record.lineage;
+  auto lineage = find("twin")->record.lineage;
   BOOST_TEST(lineage == (Lines{"seed", "db"}), boost::test_tools::per_element());
 }
 
@@ -146,8 +146,8 @@ BOOST_AUTO_TEST_CASE(a_snapshot_takes_over_its_sources_target_unless_given_its_o
   create("db", {{"target", "/a"}});
   snapshot("db", "same");
   create("other", {{"snapshot-of", "db"}, {"target", "/b"}});
-  BOOST_TEST(process->catalogue.find("same")->record.target.value() == "/a");
-  BOOST_TEST(process->catalogue.find("other")->record.target.value() == "/b");
+  BOOST_TEST(find("same")->record.target.value() == "/a");
+  BOOST_TEST(find("other")->record.target.value() == "/b");
 }
 
 BOOST_AUTO_TEST_CASE(creating_again_with_the_same_options_is_success_and_with_others_is_not) {
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(a_chain_of_snapshots_has_no_end_and_no_high_stack) {
     fs::remove(path / ("only" + std::to_string(i - 1)));
     unmount("db", "m");
     snapshot("db", "seed" + std::to_string(i));
-    BOOST_TEST(process->catalogue.find("db")->record.stack.size() <= 50U);
+    BOOST_TEST(find("db")->record.stack.size() <= 50U);
   }
   for (int i = 0; i < kSnapshots; ++i) {
     std::string name = "seed" + std::to_string(i);
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(removing_all_of_a_chain_leaves_the_layers_of_the_volume_alo
     snapshot("db", "seed" + std::to_string(i));
   }
   for (int i = 0; i < 60; ++i) remove("seed" + std::to_string(i));
-  BOOST_TEST(layers() == process->catalogue.find("db")->record.stack.size() + 1);
+  BOOST_TEST(layers() == find("db")->record.stack.size() + 1);
   BOOST_TEST(layers() < 15U);
   BOOST_TEST(content("db", "file") == "59");
 }
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(a_flattened_snapshot_keeps_what_a_container_stored_under_ov
     unmount("db", "m");
     snapshot("db", "seed" + std::to_string(i));
   }
-  BOOST_TEST(process->catalogue.find("seed50")->record.stack.size() == 1U);
+  BOOST_TEST(find("seed50")->record.stack.size() == 1U);
   char value[8] = {};
   BOOST_TEST(getxattr((mount("seed50", "m") / "file").c_str(), "trusted.overlay.opaque", value,
                       sizeof value) == 2);
