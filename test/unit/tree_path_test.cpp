@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <barrier>
 #include <string>
 #include <thread>
 
@@ -38,18 +40,19 @@ BOOST_AUTO_TEST_CASE(a_path_of_a_million_levels_is_dropped_without_a_deep_stack)
 
 // The thread sanitizer sees whether the last user of a name waits for what the others read.
 BOOST_AUTO_TEST_CASE(paths_that_share_their_names_may_be_dropped_on_different_threads) {
-  for (int round = 0; round < 200; ++round) {
+  std::atomic<std::size_t> read{0};
+  for (int round = 0; round < 500; ++round) {
     tree::TreePath path = deep_path(20);
-    std::jthread left([mine = path.below("left")]() mutable {
-      BOOST_REQUIRE(mine.inside().size() == 54U);
-      mine = tree::TreePath("/other");
-    });
-    std::jthread right([mine = path.below("right")]() mutable {
-      BOOST_REQUIRE(mine.inside().size() == 55U);
-      mine = tree::TreePath("/other");
-    });
+    std::barrier together(2);
+    auto read_and_drop = [&](tree::TreePath mine) {
+      together.arrive_and_wait();
+      read += mine.inside().size();
+    };
+    std::jthread left(read_and_drop, path.below("left"));
+    std::jthread right(read_and_drop, path.below("right"));
     path = tree::TreePath("/other");
   }
+  BOOST_TEST(read == 500U * (54 + 55));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
