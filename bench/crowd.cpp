@@ -18,12 +18,11 @@ std::string numbered(unsigned number) { return "volume-" + std::to_string(number
 // Puts volumes into the pool of a plugin that does not run: what Create makes, without its syncing.
 void plant_volumes(Plugin const& plugin, unsigned from, unsigned to) {
   for (unsigned number = from; number < to; ++number) {
-    volume::Record record;
-    record.name = numbered(number);
+    volume::Record record{.name = volume::VolumeName(numbered(number))};
     record.upper = sys::random_id();
     record.created = sys::now_rfc3339();
     fs::path layer = plugin.pool() / "layers" / record.upper;
-    fs::path home = plugin.pool() / "volumes" / record.name;
+    fs::path home = plugin.pool() / "volumes" / record.name.text();
     sys::make_dir(layer);
     sys::make_dir(layer / "fs", 0755);
     sys::make_dir(layer / "work");

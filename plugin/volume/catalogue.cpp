@@ -39,7 +39,7 @@ void Catalogue::load() {
     auto volume = std::make_shared<Volume>(read(VolumeName(name)));
     MutexLock lock(mutex_);
     if (!volume->unreadable.empty()) may_sweep_ = false;
-    volumes_[volume->record.name] = {std::move(volume)};
+    volumes_[volume->record.name] = {volume};
   }
   refuse_named_uppers();
 }

@@ -107,7 +107,7 @@ void prepare(Conforming& world) {
 void check_nothing_has_changed(Conforming& world) {
   BOOST_TEST(!world.find("new"));
   BOOST_TEST(world.live_clones("seed") == 1U);
-  BOOST_TEST(world.process->catalogue.counts("dev").empty());
+  BOOST_TEST(world.process->catalogue.counts(volume::VolumeName("dev")).empty());
 }
 
 void check_all_is_there(Conforming& world) {

@@ -166,8 +166,7 @@ PROMISE_WHERE(a_volume_that_its_container_has_made_read_only_can_be_used_and_rem
 PROMISE_WHERE(marks_that_lead_out_of_a_tree_lead_nowhere, ground.filesystem != "overlay") {
   world.create_with("other", "secret", "of others");
   world.snapshot("other", "hidden");
-  std::string elsewhere =
-      "/" + world.find("hidden")->record.stack.front() + "/fs";
+  std::string elsewhere = "/" + world.find("hidden")->record.stack.front() + "/fs";
   world.create_with("db", "below", "x");
   world.snapshot("db", "base");
   fs::path volume = world.mount("db", "id");

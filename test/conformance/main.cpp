@@ -65,13 +65,6 @@ fs::path directory_on(Ground const& ground) {
   return media->new_directory();
 }
 
-BackendMaker chosen(Ground const& ground) {
-  return [forced = ground.forced ? ground.backend : ""](pool::Pool& pool,
-                                                        volume::MountPoints const& points) {
-    return backend::select_backend(pool, points.probes(), points.trial(), forced).backend;
-  };
-}
-
 // What the plugin never calls, and these tests do in the place of containers.
 std::vector<std::string> const kOthersCalls = {
     "chown", "dup", "lchown", "link", "symlink", "truncate", "lgetxattr", "llistxattr", "lsetxattr",
@@ -124,7 +117,7 @@ Registered::Registered(char const* name, Promise promise, Applies applies) {
 void spend_disk() { spent = true; }
 
 Conforming::Conforming(Ground const& where, fs::path const& directory)
-    : World(directory, chosen(where)), ground(where) {}
+    : World(directory, where.forced ? where.backend : ""), ground(where) {}
 
 Manifest Conforming::shown(std::string const& name) {
   Manifest all = manifest(mount(name, "looker"));
@@ -133,7 +126,7 @@ Manifest Conforming::shown(std::string const& name) {
 }
 
 void Conforming::check_all_is_gone() {
-  for (auto const& volume : process->catalogue.all()) remove(volume->record.name);
+  for (auto const& volume : process->catalogue.all()) remove(volume->record.name.text());
   process->trash.wait();
   BOOST_TEST(sys::list_dir(pool() / "volumes").empty());
   BOOST_TEST(leftovers(pool(), disk.path / "mnt", {.no_reserve = true}) == "");
@@ -143,7 +136,7 @@ void Conforming::boot() {
   process.reset();
   unmount_all();
   reboot(pool());
-  process = std::make_unique<Process>(disk.path, make);
+  start();
 }
 
 std::string differences_shown(Manifest const& a, Manifest const& b) {

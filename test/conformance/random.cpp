@@ -18,7 +18,7 @@ using Random = std::minstd_rand;
 // Does random things to a plain directory and exactly the same to what snapclone has mounted.
 class Scribbler {
  public:
-  // Hard links are left out where an overlay breaks them at their first write (README).
+  // Hard links are left out where an overlay breaks them at their first write (docs/limits.md).
   Scribbler(Random& random, fs::path model, bool links)
       : random_(random), model_(std::move(model)), links_(links) {}
 

@@ -14,7 +14,9 @@ namespace {
 
 // The client of the Mount that is in force has gone.
 void take_back(World& world, std::string const& name, std::string const& mount_id) {
-  world.take_back(name, mount_id, world.process->catalogue.serial(name, mount_id));
+  auto serial =
+      world.process->catalogue.serial(volume::VolumeName(name), volume::MountId(mount_id));
+  world.take_back(name, mount_id, serial);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kit/manifest.hpp"
-#include "volume/policy.hpp"
+#include "volume/options.hpp"
 
 #include <map>
 #include <string>

@@ -206,14 +206,14 @@ std::map<Model::Key, Model::Mount> Rig::mounts() const {
     auto clone = volume::decode_clone(sys::read_file(record));
     fs::path path = program.mounts() / "clones" / id;
     if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
-    all[{clone.volume, clone.mount_id}] = {clone.count, manifest(path)};
+    all[{clone.volume.text(), clone.mount_id.text()}] = {clone.count, manifest(path)};
   }
   for (auto const& name : sys::list_dir(program.pool() / "mounts" / sys::boot_id())) {
     fs::path path = program.mounts() / "volumes" / name;
     if (!sys::is_mounted(path)) throw std::runtime_error(path.string() + " is not mounted");
     auto counts =
         volume::decode_counts(sys::read_file(program.pool() / "mounts" / sys::boot_id() / name));
-    for (auto const& [id, count] : counts) all[{name, id}] = {count, manifest(path)};
+    for (auto const& [id, count] : counts) all[{name, id.text()}] = {count, manifest(path)};
   }
   return all;
 }

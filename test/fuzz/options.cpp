@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "volume/options.hpp"
+
 #include "fuzz/input.hpp"
 #include "sys/text.hpp"
-#include "volume/policy.hpp"
+#include "volume/refusal.hpp"
 
 #include <charconv>
 #include <optional>
@@ -68,12 +70,12 @@ void check_names(std::string const& text) {
   bool good = text.size() >= 2 && text.size() <= 200 &&
               text.find_first_not_of(kInNames) == std::string::npos &&
               kAlphanumeric.find(text.front()) != std::string_view::npos;
-  bool taken = unless_refused([&] { return check_name(text), true; }).has_value();
+  bool taken = unless_refused([&] { return VolumeName(text), true; }).has_value();
   require(taken == good, "a name is taken if Docker's local driver would, and it is not too long");
   if (taken) require_component(text);
   bool id_good =
       !text.empty() && text.size() <= 128 && text.find_first_not_of(kInNames) == std::string::npos;
-  bool id_taken = unless_refused([&] { return check_mount_id(text), true; }).has_value();
+  bool id_taken = unless_refused([&] { return MountId(text), true; }).has_value();
   require(id_taken == id_good, "a mount ID is taken if it has nothing but such characters");
 }
 
@@ -83,8 +85,8 @@ void check_source(Options const& options, RawOptions const& raw) {
   require(options.snapshot == (raw.count("snapshot-of") == 1), "snapshot-of makes a snapshot");
   if (!options.source) return;
   std::string const& given = raw.at(options.snapshot ? "snapshot-of" : "clone-of");
-  require_component(options.source->name);
-  require(given == options.source->name +
+  require_component(options.source->name.text());
+  require(given == options.source->name.text() +
                        (options.source->mount ? "@" + *options.source->mount : std::string()),
           "a source is what was given");
   require(!options.source->mount ||

@@ -3,6 +3,7 @@
 #include "api/status.hpp"
 #include "fuzz/input.hpp"
 #include "sys/host.hpp"
+#include "volume/description.hpp"
 #include "volume/record.hpp"
 
 #include <boost/json/parse.hpp>
@@ -42,9 +43,17 @@ void require_layers(Stack const& layers) {
 // The engine forgets a volume whose Get fails, so whatever a record says can be said in one.
 void check_status(Record const& record, std::vector<CloneAge> const& clones) {
   DiskUse use{1, 2, record.created};
-  json::object status =
-      api::status_of({record, ""}, {"overlay", "it works", clones.size(), clones, 1, use});
-  json::value reply = json::parse(api::encode_volume({record.name, "", record.created, status}));
+  Description description{.volume = std::make_shared<Volume const>(Volume{record}),
+                          .mountpoint = "",
+                          .backend = "overlay",
+                          .backend_reason = "it works",
+                          .mounts = 1,
+                          .clones = clones.size(),
+                          .newest_clones = clones,
+                          .disk_use = use};
+  json::object status = api::status_of(description);
+  json::value reply =
+      json::parse(api::encode_volume({record.name.text(), "", record.created, status}));
   std::string created(reply.at("Volume").at("CreatedAt").as_string());
   require(sys::is_rfc3339(created), "Get says a time that the engine can read");
 }
@@ -77,9 +86,12 @@ Stack some_layers(Bytes& bytes, std::size_t least) {
   return layers;
 }
 
+VolumeName some_name(Bytes& bytes) { return VolumeName("n" + bytes.text(kInNames, 1, 11)); }
+
+MountId some_mount_id(Bytes& bytes) { return MountId(bytes.text(kInNames, 1, 64)); }
+
 Record some_record(Bytes& bytes) {
-  Record record;
-  record.name = bytes.text(kInNames, 2, 12);
+  Record record{.name = some_name(bytes)};
   record.kind = bytes.flag() ? Kind::snapshot : Kind::volume;
   record.stack = some_layers(bytes, record.kind == Kind::snapshot ? 1 : 0);
   if (record.kind == Kind::volume) record.upper = bytes.text(kInIds, 8, 8);
@@ -98,8 +110,8 @@ Record some_record(Bytes& bytes) {
 
 CloneRecord some_clone(Bytes& bytes) {
   return {"",
-          bytes.text(kInNames, 2, 12),
-          bytes.text(kInNames, 1, 64),
+          some_name(bytes),
+          some_mount_id(bytes),
           some_layers(bytes, 1),
           bytes.text("0123456789-T:.Z", 0, 30),
           static_cast<unsigned>(bytes.below(256)),
@@ -122,7 +134,7 @@ void records(std::string_view input) {
   CloneRecord made_clone = some_clone(bytes);
   check_clone(made_clone);
   check_status(made, {{made_clone.mount_id, made_clone.since}});
-  check_counts({{bytes.text(kInNames, 1, 64), static_cast<unsigned>(bytes.below(256))}});
+  check_counts({{some_mount_id(bytes), static_cast<unsigned>(bytes.below(256))}});
 }
 
 }  // namespace snapclone::fuzz

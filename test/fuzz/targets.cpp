@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/input.hpp"
-#include "volume/policy.hpp"
+#include "volume/refusal.hpp"
+#include "volume/target.hpp"
 
 #include <optional>
 

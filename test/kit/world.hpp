@@ -10,8 +10,8 @@
 #include <boost/filesystem.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <fstream>
 #include <deque>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -65,9 +65,10 @@ struct Process {
 struct World {
   Disk disk;
   std::string const backend_name;
-  // What the Store would run on other threads runs at once, or when run_jobs() is called.
+  // The jobs of the Store run at once, unless they are kept until run_jobs().
   bool keeps_jobs = false;
   std::deque<std::function<void()>> jobs;
+  std::function<void(std::function<void()>)> run_elsewhere;  // if the test has threads for them
   std::unique_ptr<Process> process;
 
   World() : backend_name("overlay") { start(); }
@@ -81,8 +82,8 @@ struct World {
 
   void start() {
     auto execute = [this](volume::Lane, std::function<void()> job) {
-      if (!keeps_jobs) return job();
-      jobs.push_back(std::move(job));
+      if (keeps_jobs) return jobs.push_back(std::move(job));
+      run_elsewhere ? run_elsewhere(std::move(job)) : job();
     };
     process = std::make_unique<Process>(disk.path, backend_name, execute);
   }

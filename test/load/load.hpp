@@ -23,6 +23,9 @@ void repeat_pairs(Ground const& ground);
 // Get and List do not wait for a copy.
 void look_during_a_copy(Ground const& ground);
 
+// An Unmount does not wait for Mounts that copy, however many they are.
+void unmount_beside_copies(Ground const& ground);
+
 // What the command line of the tests said.
 struct Settings {
   std::chrono::seconds time{0};  // --seconds N for the long form, 0: the short one

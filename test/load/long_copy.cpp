@@ -3,15 +3,22 @@
 #include "load/instance.hpp"
 #include "load/load.hpp"
 #include "sys/file.hpp"
+#include "sys/host.hpp"
 
 #include <boost/filesystem/operations.hpp>
 #include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
 
 namespace snapclone::test {
 namespace {
 
 constexpr int kFiles = 12'000;
 constexpr int kQuestions = 100;
+constexpr std::size_t kCopies = 40;
+constexpr std::size_t kAtOnce = 16;  // plugin/daemon.cpp: threads for slow verbs
 
 void fill(fs::path const& root) {
   for (int i = 0; i < kFiles; ++i) {
@@ -47,6 +54,31 @@ void look_during_a_copy(Ground const& ground) {
   BOOST_TEST(!copying.answered());
   BOOST_TEST(copying.receive().ok());
   BOOST_TEST(caller.must("List", {}).body.at("Volumes").as_array().size() == 4U);
+}
+
+// By order as well: the Unmount is answered while all the copies still run.
+void unmount_beside_copies(Ground const& ground) {
+  Instance instance(ground);
+  Caller caller(instance.socket());
+  caller.create("large");
+  fill(caller.mount("large", "writer"));
+  caller.unmount("large", "writer");
+  caller.create("small");
+  caller.create("seed", {{"snapshot-of", "small"}});
+  caller.create("large-seed", {{"snapshot-of", "large"}});
+  caller.mount("seed", "one");
+
+  std::vector<std::unique_ptr<Caller>> copying;
+  for (std::size_t i = 0; i < kCopies; ++i) {
+    copying.push_back(std::make_unique<Caller>(instance.socket()));
+    copying.back()->send("Mount", {{"Name", "large-seed"}, {"ID", "copy" + std::to_string(i)}});
+  }
+  fs::path clones = instance.pool() / "clones" / sys::boot_id();
+  BOOST_TEST(eventually([&] { return sys::list_dir(clones).size() >= kAtOnce; }));
+  caller.unmount("seed", "one");
+  BOOST_TEST(std::none_of(copying.begin(), copying.end(),
+                          [](auto const& mount) { return mount->answered(); }));
+  for (auto const& mount : copying) BOOST_TEST(mount->receive().ok());
 }
 
 }  // namespace snapclone::test

@@ -56,6 +56,8 @@ boost::unit_test::test_suite* init_unit_test_suite(int /*argc*/, char** /*argv*/
     if (ground.backend == "copy") {
       add(*suite, "copy", "get_and_list_are_answered_while_a_copy_runs", look_during_a_copy,
           ground);
+      add(*suite, "copy", "an_unmount_is_answered_while_forty_mounts_copy", unmount_beside_copies,
+          ground);
     }
     suite->add_precondition(can_make(ground.filesystem));
     master.add(suite);

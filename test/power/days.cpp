@@ -29,7 +29,7 @@ void fill(fs::path const& root) {
 
 // Something that was there is replaced, cut, extended, moved and deleted, and something new is
 // made. Files with several names are left alone: an overlay breaks them at their first write
-// (README).
+// (docs/limits.md).
 void change(fs::path const& root, unsigned number) {
   std::string const name = "new-" + std::to_string(number);
   fs::create_directory(root / name);

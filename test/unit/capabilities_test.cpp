@@ -5,6 +5,7 @@
 #include "kit/plant.hpp"
 #include "kit/privileges.hpp"
 #include "kit/world.hpp"
+#include "tree/remove_tree.hpp"
 
 #include <linux/capability.h>
 #include <sys/prctl.h>

@@ -37,9 +37,13 @@ void reflink(fs::path const& from, fs::path const& to) {
 struct Sampled : World {
   Sampled() { sampler.measure(); }
   volume::DiskUseSampler sampler{process->pool, process->backend, process->catalogue,
-                                 process->mounts};
-  std::uint64_t own(std::string const& name) const { return sampler.of(name).value().own; }
-  std::uint64_t clones(std::string const& name) const { return sampler.of(name).value().clones; }
+                                 process->points};
+  std::uint64_t own(std::string const& name) const {
+    return sampler.of(volume::VolumeName(name)).value().own;
+  }
+  std::uint64_t clones(std::string const& name) const {
+    return sampler.of(volume::VolumeName(name)).value().clones;
+  }
 };
 
 }  // namespace
@@ -100,7 +104,7 @@ BOOST_FIXTURE_TEST_CASE(a_volume_is_said_to_take_what_nothing_else_needs, Sample
   remove("db");
   sampler.measure();
   BOOST_TEST(is_about(own("seed"), 3));
-  BOOST_TEST(!sampler.of("db").has_value());
+  BOOST_TEST(!sampler.of(volume::VolumeName("db")).has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_live_clones_have_written_is_counted_apart, Sampled) {
@@ -123,8 +127,10 @@ BOOST_FIXTURE_TEST_CASE(what_live_clones_have_written_is_counted_apart, Sampled)
 BOOST_FIXTURE_TEST_CASE(status_says_how_much_and_since_when, Sampled) {
   create_with("db", "file", megabytes(2));
   auto status = [&] {
-    return api::status_of(*find("db"),
-                          {"overlay", "it works", 0, {}, 0, sampler.of("db")});
+    volume::VolumeName db("db");
+    volume::Description description = process->store.describe(db).value();
+    description.disk_use = sampler.of(db);
+    return api::status_of(description);
   };
   BOOST_TEST(!status().contains("disk_use"));
   sampler.measure();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "front.hpp"
+#include "api/dispatch.hpp"
+
+#include "kit/world.hpp"
 
 #include <boost/json.hpp>
 
@@ -10,29 +12,21 @@ namespace {
 
 namespace json = boost::json;
 
-// Dispatch without threads: what it wants to run in turn runs when the test says so.
-struct Desk : World {
-  std::deque<volume::Turns::Job> jobs;
-  volume::Turns turns{[this](volume::Turns::Job job) { jobs.push_back(std::move(job)); }};
-  Front front{*process, turns};
-  api::Dispatch& dispatch = front.dispatch;
+// Dispatch without threads: what the Store would run on its own runs when the test says so.
+struct Dispatching : World {
+  api::Metrics metrics;
+  api::Dispatch dispatch{process->store, metrics};
   std::optional<api::Reply> reply;
 
   void send(std::string const& target, std::string const& body) {
     reply.reset();
+    keeps_jobs = true;
     dispatch.handle(target, body, [this](api::Reply r) { reply = std::move(r); });
-  }
-  void work() {
-    while (!jobs.empty()) {
-      auto job = std::move(jobs.front());
-      jobs.pop_front();
-      job();
-    }
+    keeps_jobs = false;
   }
   json::object ask(std::string const& verb, std::string const& body) {
-    dispatch.open();
     send("/VolumeDriver." + verb, body);
-    work();
+    run_jobs();
     return json::parse(reply.value().body).as_object();
   }
   std::string error(std::string const& verb, std::string const& body) {
@@ -44,16 +38,24 @@ struct Desk : World {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(dispatch, Desk)
+BOOST_FIXTURE_TEST_SUITE(dispatch, Dispatching)
 
 BOOST_AUTO_TEST_CASE(before_recovery_has_ended_only_the_handshake_is_answered) {
-  send("/Plugin.Activate", "");
+  process.reset();
+  volume::Store closed(pool::Pool(pool()), {disk.path / "mnt", "overlay"},
+                       [](volume::Lane, std::function<void()> const& job) { job(); });
+  api::Dispatch waiting(closed, metrics);
+  auto ask_waiting = [&](std::string const& target) {
+    reply.reset();
+    waiting.handle(target, "{}", [this](api::Reply r) { reply = std::move(r); });
+  };
+  ask_waiting("/Plugin.Activate");
   BOOST_TEST(contains(reply.value().body, "VolumeDriver"));
-  send("/VolumeDriver.Capabilities", "{}");
+  ask_waiting("/VolumeDriver.Capabilities");
   BOOST_TEST(contains(reply.value().body, "local"));
-  send("/VolumeDriver.List", "{}");
+  ask_waiting("/VolumeDriver.List");
   BOOST_TEST(!reply.has_value());
-  dispatch.open();
+  closed.open();
   BOOST_TEST(contains(reply.value().body, "\"Volumes\":[]"));
 }
 
@@ -77,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_mount_answers_with_its_path_and_is_undone_if_nobody_hears
   std::string path(ask("Mount", R"({"Name":"seed","ID":"id"})").at("Mountpoint").as_string());
   BOOST_TEST(sys::is_mounted(path));
   reply->undelivered();
-  work();
+  run_jobs();
   BOOST_TEST(!fs::exists(path));
   BOOST_TEST(live_clones("seed") == 0U);
 }
@@ -94,12 +96,11 @@ BOOST_AUTO_TEST_CASE(a_nested_mount_that_nobody_heard_leaves_the_first_one) {
 BOOST_AUTO_TEST_CASE(a_mount_that_waited_while_its_name_changed_kind_still_does_right) {
   create_with("db", "file", "content");
   snapshot("db", "name");
-  dispatch.open();
   // It takes the turn of a snapshot's Mount; before it runs the name becomes a volume's.
   send("/VolumeDriver.Mount", R"({"Name":"name","ID":"id"})");
   remove("name");
   create("name");
-  work();
+  run_jobs();
   BOOST_TEST(contains(reply.value().body, "/volumes/name"));
 }
 
@@ -136,9 +137,7 @@ BOOST_AUTO_TEST_CASE(get_succeeds_for_a_volume_whose_record_cannot_be_read) {
   create("db");
   write(pool() / "volumes" / "db" / "volume.json", "{");
   restart();
-  Front again(*process, turns);
-  api::Dispatch& fresh = again.dispatch;
-  fresh.open();
+  api::Dispatch fresh(process->store, metrics);
   fresh.handle("/VolumeDriver.Get", R"({"Name":"db"})",
                [this](api::Reply r) { reply = std::move(r); });
   BOOST_TEST(reply.value().status == 200U);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/metrics.hpp"
 
+#include "api/dispatch.hpp"
 #include "api/metrics_file.hpp"
-#include "front.hpp"
+#include "kit/world.hpp"
 
 #include <sys/stat.h>
 
@@ -12,21 +13,13 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Measured : World {
-  std::deque<volume::Turns::Job> jobs;
-  volume::Turns turns{[this](volume::Turns::Job job) { jobs.push_back(std::move(job)); }};
-  Front front{*process, turns};
+  api::Metrics metrics;
+  api::Dispatch dispatch{process->store, metrics};
   fs::path file = disk.path / "metrics" / "snapclone.prom";
-  api::MetricsFile writer{file,          "overlay",          front.metrics,
-                          process->pool, process->catalogue, front.usage};
+  api::MetricsFile writer{file, metrics, process->store};
 
-  Measured() { front.dispatch.open(); }
   void ask(std::string const& verb, std::string const& body) {
-    front.dispatch.handle("/VolumeDriver." + verb, body, [](api::Reply const&) {});
-    while (!jobs.empty()) {
-      auto job = std::move(jobs.front());
-      jobs.pop_front();
-      job();
-    }
+    dispatch.handle("/VolumeDriver." + verb, body, [](api::Reply const&) {});
   }
   bool says(std::string const& line) const { return contains(read(file), line + "\n"); }
 };

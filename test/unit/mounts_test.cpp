@@ -121,13 +121,26 @@ BOOST_AUTO_TEST_CASE(only_the_first_mount_of_an_id_is_a_new_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_snapshot_is_not_mounted_with_the_one_id_that_podman_gives_all_its_mounts) {
+  std::string podman = "2f73349cfc4630255319c6c8dfc1b46a8996ace9d14d8e07563b165915918ec2";
+  create("db");
+  snapshot("db", "seed");
+  BOOST_TEST(contains(refusal([&] { mount("seed", podman); }),
+                      "snapshot \"seed\" cannot be mounted by podman"));
+  BOOST_TEST(live_clones("seed") == 0U);
+  BOOST_CHECK_NO_THROW(mount("db", podman));
+}
+
 BOOST_AUTO_TEST_CASE(a_clone_never_starts_on_a_snapshot_that_was_replaced_meanwhile) {
   create("db");
   snapshot("db", "seed");
   auto judged = find("seed");
   remove("seed");
   create("seed");
-  volume::CloneRecord clone{"cloneid2", "seed", "id", judged->record.stack, "", 0};
+  volume::CloneRecord clone{.id = "cloneid2",
+                            .volume = volume::VolumeName("seed"),
+                            .mount_id = volume::MountId("id"),
+                            .stack = judged->record.stack};
   BOOST_TEST(contains(refusal([&] { process->catalogue.start_clone(clone, judged); }),
                       "has just been removed"));
 }
@@ -136,8 +149,8 @@ BOOST_AUTO_TEST_CASE(a_clone_that_could_not_be_unmounted_is_cleared_away_later) 
   create("db");
   snapshot("db", "seed");
   fs::path target = mount("seed", "id");
-  volume::CloneRecord clone;
-  BOOST_REQUIRE(process->catalogue.find_clone("seed", "id", clone));
+  volume::CloneRecord clone =
+      process->catalogue.find_clone(volume::VolumeName("seed"), volume::MountId("id")).value();
   // What an Unmount leaves whose unmounting failed: the clone in trash/, its mount still there.
   fs::path trashed = pool() / "trash" / ("clone-" + clone.id);
   fs::rename(process->pool.clone(clone.id), trashed);
@@ -174,8 +187,9 @@ BOOST_AUTO_TEST_CASE(an_unmount_says_that_a_clone_is_gone_before_its_mount_is_ta
   snapshot("db", "seed");
   fs::path clone = mount("seed", "id");
   bool ended = false;
-  process->mounts.unmount("seed", "id", [&] {
-    ended = true;
+  volume::VolumeName seed("seed");
+  process->store.unmount(seed, volume::MountId("id"), [&](auto const& result) {
+    ended = result.has_value();
     BOOST_TEST(live_clones("seed") == 0U);
     remove("seed");
     remove("db");

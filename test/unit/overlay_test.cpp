@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/overlay.hpp"
+
 #include "backend/select.hpp"
 #include "kit/world.hpp"
 #include "tree/attributes.hpp"

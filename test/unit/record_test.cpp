@@ -9,8 +9,7 @@ namespace snapclone::volume {
 namespace {
 
 Record full_record() {
-  Record record;
-  record.name = "seed";
+  Record record{.name = VolumeName("seed")};
   record.kind = Kind::snapshot;
   record.stack = {"aaaaaaaa", "bbbb2222"};
   record.options = {{"snapshot-of", "db"}, {"target", "/d\"\n"}};
@@ -42,7 +41,7 @@ BOOST_AUTO_TEST_SUITE(record)
 BOOST_AUTO_TEST_CASE(a_record_reads_as_it_was_written) {
   Record read = decode_record(encode(full_record()));
   Record written = full_record();
-  BOOST_TEST(read.name == written.name);
+  BOOST_TEST(read.name.text() == written.name.text());
   BOOST_TEST((read.kind == written.kind));
   BOOST_TEST(read.stack == written.stack);
   BOOST_TEST((read.options == written.options));
@@ -65,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_volume_keeps_its_upper_and_needs_no_target) {
 BOOST_AUTO_TEST_CASE(members_of_a_newer_minor_version_are_ignored) {
   std::string text = encode(full_record());
   text.insert(text.find('{') + 1, R"("colour": {"a": [1]},)");
-  BOOST_TEST(decode_record(text).name == "seed");
+  BOOST_TEST(decode_record(text).name.text() == "seed");
 }
 
 BOOST_AUTO_TEST_CASE(a_record_of_a_newer_version_is_not_guessed_at) {
@@ -92,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_layer_that_would_be_a_path_is_refused) {
 BOOST_AUTO_TEST_CASE(a_member_that_is_missing_or_of_another_kind_is_named) {
   for (auto const* text :
        {R"({"record":1})", R"({"record":1,"name":7,"kind":"volume"})",
-        R"({"record":1,"name":"a","kind":"x"})", R"({"record":1,"name":"a","kind":"volume"})"}) {
+        R"({"record":1,"name":"a1","kind":"x"})", R"({"record":1,"name":"a1","kind":"volume"})"}) {
     BOOST_TEST(refused(decode_record, text).find("its member \"") == 0U);
   }
 }
@@ -136,13 +135,18 @@ BOOST_AUTO_TEST_CASE(memory_without_the_option_that_asked_for_it_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(clones_and_counts_read_as_they_were_written) {
-  CloneRecord clone{"id", "seed", "f00d", {"aaaaaaaa"}, "2026-01-31T12:00:00Z", 3};
+  CloneRecord clone{.id = "id",
+                    .volume = VolumeName("seed"),
+                    .mount_id = MountId("f00d"),
+                    .stack = {"aaaaaaaa"},
+                    .since = "2026-01-31T12:00:00Z",
+                    .count = 3};
   CloneRecord read = decode_clone(encode(clone));
-  BOOST_TEST(read.volume == "seed");
-  BOOST_TEST(read.mount_id == "f00d");
+  BOOST_TEST(read.volume.text() == "seed");
+  BOOST_TEST(read.mount_id.text() == "f00d");
   BOOST_TEST(read.stack == clone.stack);
   BOOST_TEST(read.count == 3U);
-  MountCounts counts = {{"f00d", 2}, {"beef", 1}};
+  MountCounts counts = {{MountId("f00d"), 2}, {MountId("beef"), 1}};
   BOOST_TEST((decode_counts(encode(counts)) == counts));
 }
 

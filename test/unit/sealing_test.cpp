@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "front.hpp"
+#include "api/dispatch.hpp"
+#include "kit/world.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -17,12 +18,14 @@ namespace json = boost::json;
 // The plugin as its socket sees it, on a pool of threads.
 struct Plugin : World {
   boost::asio::thread_pool workers{8};
-  volume::Turns turns{
-      [this](volume::Turns::Job job) { boost::asio::post(workers, std::move(job)); }};
-  Front front{*process, turns};
-  api::Dispatch& dispatch = front.dispatch;
+  api::Metrics metrics;
+  api::Dispatch dispatch{process->store, metrics};
 
-  Plugin() { dispatch.open(); }
+  Plugin() {
+    run_elsewhere = [this](std::function<void()> job) {
+      boost::asio::post(workers, std::move(job));
+    };
+  }
   ~Plugin() { workers.join(); }
 
   json::object ask(std::string const& verb, json::object const& request) {
@@ -33,7 +36,7 @@ struct Plugin : World {
   }
   // An Unmount is answered before all of it is done.
   std::size_t trash() const {
-    while (!turns.idle()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!process->store.idle()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return World::trash();
   }
   static bool failed(json::object const& reply) { return !reply.at("Err").as_string().empty(); }

@@ -34,8 +34,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_copies_nothing) {
   auto upper = find("db")->record.upper;
   auto inode = fs::hard_link_count(pool() / "layers" / upper / "fs" / "file");
   snapshot("db", "seed");
-  BOOST_TEST(find("seed")->record.stack == Lines{upper},
-             boost::test_tools::per_element());
+  BOOST_TEST(find("seed")->record.stack == Lines{upper}, boost::test_tools::per_element());
   BOOST_TEST(inode == 1U);
 }
 
@@ -266,6 +265,46 @@ BOOST_AUTO_TEST_CASE(a_flattened_snapshot_keeps_what_a_container_stored_under_ov
   BOOST_TEST(getxattr((mount("seed50", "m") / "file").c_str(), "trusted.overlay.opaque", value,
                       sizeof value) == 2);
   BOOST_TEST(std::string(value) == "50");
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_names_no_one_clone_is_refused_without_waiting_for_any) {
+  create("db");
+  snapshot("db", "seed");
+  for (auto const* id : {"a1", "a2", "b1"}) mount("seed", id);
+  keeps_jobs = true;  // all the clones' turns are taken
+  for (auto const* id : {"a1", "a2", "b1"}) {
+    process->store.unmount(volume::VolumeName("seed"), volume::MountId(id), [](auto const&) {});
+  }
+  keeps_jobs = false;
+  for (auto const* source : {"seed@", "seed@a", "seed@c"}) {
+    std::optional<std::string> answer;
+    volume::CreateRequest request{volume::VolumeName("kept"),
+                                  volume::parse_options({{"snapshot-of", source}})};
+    process->store.create(request, [&](volume::Store::Result<void> const& result) {
+      answer = refusal([&] { result.value(); });
+    });
+    BOOST_TEST_CONTEXT(source) { BOOST_TEST(contains(answer.value_or(""), "seed@a2 (since ")); }
+  }
+  run_jobs();
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_of_a_live_clone_waits_for_that_clone_alone) {
+  create("db");
+  snapshot("db", "seed");
+  for (auto const* id : {"a1", "b1"}) mount("seed", id);
+  auto answered = [this](std::string const& source, std::string const& name) {
+    bool told = false;
+    volume::CreateRequest request{volume::VolumeName(name),
+                                  volume::parse_options({{"snapshot-of", source}})};
+    process->store.create(request, [&told](auto const&) { told = true; });
+    return told;
+  };
+  keeps_jobs = true;
+  process->store.unmount(volume::VolumeName("seed"), volume::MountId("a1"), [](auto const&) {});
+  keeps_jobs = false;
+  BOOST_TEST(answered("seed@b", "kept"));
+  run_jobs();
+  BOOST_TEST(find("kept") != nullptr);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
