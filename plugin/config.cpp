@@ -3,8 +3,11 @@
 
 #include <boost/filesystem/operations.hpp>
 
+#include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace snapclone {
@@ -32,28 +35,72 @@ std::optional<std::string> value_of(std::string_view name, int argc, char const*
 }
 
 fs::path normal(std::string const& path) {
-  fs::path absolute = fs::absolute(path).lexically_normal();
+  fs::path absolute = path;
+  if (absolute.is_relative()) {
+    boost::system::error_code error;
+    absolute = fs::current_path(error) / path;
+    if (error) {
+      throw BadValue("the path \"" + path + "\" is relative, and the working directory is gone (" +
+                     error.message() + "): give a path that begins with \"/\"");
+    }
+  }
+  absolute = absolute.lexically_normal();
   return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
-bool is_on(std::string const& what, std::string const& value) {
-  if (value.empty() || value == "off") return false;
-  if (value == "on") return true;
-  throw BadValue(what + "=" + value + " is not known: use on or off");
+// A setting that has one of a few values, with a flag and a variable of the environment.
+struct Choice {
+  std::string_view flag;
+  char const* variable;
+  std::span<std::string_view const> values;
+  std::string_view fallback;  // what is used instead, for the warning
+};
+
+constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
+constexpr std::string_view kBackends[] = {"btrfs", "overlay", "copy"};
+constexpr std::string_view kOnOrOff[] = {"on", "off"};
+
+constexpr Choice kLogLevel{"--log-level", "LOG_LEVEL", kLogLevels, "using info"};
+constexpr Choice kBackend{"--backend", "BACKEND", kBackends, "using the one that fits the pool"};
+constexpr Choice kMetrics{"--metrics", "METRICS", kOnOrOff, "using off"};
+
+std::string unknown(std::string const& setting, std::string const& value, Choice const& choice) {
+  std::string values;
+  for (std::size_t i = 0; i < choice.values.size(); ++i) {
+    values += i == 0 ? "" : i + 1 == choice.values.size() ? " or " : ", ";
+    values += choice.values[i];
+  }
+  return setting + value + " is not known: it is " + values;
 }
 
-}  // namespace
+bool is_known(std::string const& value, Choice const& choice) {
+  return value.empty() ||
+         std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end();
+}
 
-Config read_config(int argc, char const* const* argv) {
+// "" if neither the command line nor the environment has a value.
+std::string value_of(Choice const& choice, std::optional<std::string> const& on_command_line,
+                     std::vector<std::string>& warnings) {
+  if (on_command_line && !is_known(*on_command_line, choice)) {
+    throw BadValue(unknown(std::string(choice.flag) + " ", *on_command_line, choice));
+  }
+  std::string value = on_command_line.value_or(from_environment(choice.variable));
+  if (is_known(value, choice)) return value;
+  warnings.push_back(unknown(std::string(choice.variable) + "=", value, choice) + "; " +
+                     std::string(choice.fallback));
+  return "";
+}
+
+Config read(int argc, char const* const* argv) {
   Config config;
   std::string socket = from_environment("SNAPCLONE_SOCKET");
   std::string pool = from_environment("SNAPCLONE_POOL");
   std::string mounts = from_environment("SNAPCLONE_MOUNTS");
-  std::string level = from_environment("LOG_LEVEL");
   std::string pool_id;
-  std::string metrics = from_environment("METRICS");
   std::string metrics_file;
-  config.backend = from_environment("BACKEND");
+  std::optional<std::string> level;
+  std::optional<std::string> backend;
+  std::optional<std::string> metrics;
   config.pool_on_host = from_environment("POOL");
   config.notify_socket = from_environment("NOTIFY_SOCKET");
   for (int i = 1; i < argc; ++i) {
@@ -70,14 +117,14 @@ Config read_config(int argc, char const* const* argv) {
       mounts = *value;
     } else if ((value = value_of("--pool-id", argc, argv, i))) {
       pool_id = *value;
-    } else if ((value = value_of("--metrics", argc, argv, i))) {
-      metrics = *value;
+    } else if ((value = value_of(kMetrics.flag, argc, argv, i))) {
+      metrics = value;
     } else if ((value = value_of("--metrics-file", argc, argv, i))) {
       metrics_file = *value;
-    } else if ((value = value_of("--backend", argc, argv, i))) {
-      config.backend = *value;
-    } else if ((value = value_of("--log-level", argc, argv, i))) {
-      level = *value;
+    } else if ((value = value_of(kBackend.flag, argc, argv, i))) {
+      backend = value;
+    } else if ((value = value_of(kLogLevel.flag, argc, argv, i))) {
+      level = value;
     } else {
       throw BadUsage("unknown argument \"" + std::string(argument) + "\"");
     }
@@ -89,12 +136,28 @@ Config read_config(int argc, char const* const* argv) {
   config.pool = normal(pool);
   config.mounts = mounts.empty() ? config.pool / "mnt" : normal(mounts);
   if (!pool_id.empty()) config.pool_id = normal(pool_id);
-  if (!level.empty()) config.log_level = level;
-  if (is_on("METRICS", metrics)) {
+  config.backend = value_of(kBackend, backend, config.warnings);
+  std::string known_level = value_of(kLogLevel, level, config.warnings);
+  if (!known_level.empty()) config.log_level = known_level;
+  if (value_of(kMetrics, metrics, config.warnings) == "on") {
     config.metrics = metrics_file.empty() ? config.mounts.parent_path() / "metrics/snapclone.prom"
                                           : normal(metrics_file);
   }
   return config;
+}
+
+}  // namespace
+
+Config read_config(int argc, char const* const* argv) {
+  try {
+    return read(argc, argv);
+  } catch (BadValue const&) {
+    throw;
+  } catch (BadUsage const&) {
+    throw;
+  } catch (std::exception const& error) {
+    throw BadValue(std::string("the command line cannot be read: ") + error.what());
+  }
 }
 
 std::string help_text() {

@@ -5,25 +5,29 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace snapclone {
 
-// What the process is told at its start. A flag wins over the environment.
+// What the process is told at its start. A flag wins over the environment. An unknown value is an
+// error on the command line; in the environment, where a managed plugin has its settings, it only
+// earns a warning, and the default is used.
 struct Config {
   boost::filesystem::path socket;   // --socket, SNAPCLONE_SOCKET
   boost::filesystem::path pool;     // --pool, SNAPCLONE_POOL
   boost::filesystem::path mounts;   // --mounts, SNAPCLONE_MOUNTS; <pool>/mnt unless told otherwise
   boost::filesystem::path pool_id;  // --pool-id; nothing unless told
-  std::string backend;              // --backend, BACKEND; chosen by trial unless told
+  std::string backend;              // --backend, BACKEND; "": select_backend() chooses
   std::string pool_on_host;         // POOL; for sentences
   std::string notify_socket;        // NOTIFY_SOCKET, of systemd
-  std::string log_level = "info";   // --log-level, LOG_LEVEL
+  std::string log_level = "info";   // --log-level, LOG_LEVEL: one that set_log_level() knows
   boost::filesystem::path metrics;  // --metrics-file; nothing unless --metrics or METRICS is "on"
+  std::vector<std::string> warnings;  // sentences for the log
   bool show_help = false;
   bool show_version = false;
 };
 
-// A flag or setting whose value is not known; what() says which ones are.
+// A value that cannot be used; what() says why, and which ones can.
 struct BadValue : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -33,7 +37,8 @@ struct BadUsage : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The only code that reads the environment. Paths are made absolute and normal.
+// The only code that reads the environment. Paths are made absolute and normal. Throws BadValue or
+// BadUsage.
 Config read_config(int argc, char const* const* argv);
 
 std::string help_text();

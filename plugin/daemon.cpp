@@ -85,7 +85,11 @@ Daemon::Daemon(Config const& config)
           [this](std::string target, std::string body, api::Respond respond) {
             dispatch_.handle(std::move(target), std::move(body), std::move(respond));
           },
-          {}, [](std::string const& sentence) { sys::log_warning(sentence); }),
+          {}, [](std::string const& sentence) { sys::log_warning(sentence); },
+          [this](std::string const& sentence) {
+            sys::log_error(sentence);
+            end(1);
+          }),
       signals_(io_, SIGTERM, SIGINT),
       quick_(kQuickWorkers),
       slow_(kSlowWorkers, kSlowNiceness) {}

@@ -56,10 +56,6 @@ int run(int argc, char const* const* argv) {
   Config config;
   try {
     config = read_config(argc, argv);
-    if (!sys::set_log_level(config.log_level)) {
-      throw BadValue("log level \"" + config.log_level +
-                     "\" is not known: use debug, info, warning or error");
-    }
   } catch (BadValue const& error) {
     std::cerr << "snapclone: " << error.what() << "\n";
     return 2;
@@ -80,7 +76,9 @@ int run(int argc, char const* const* argv) {
   mallopt(M_ARENA_MAX, 2);  // glibc would give each of the many threads a heap of its own
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_IGN);  // as a container's first process: no zombies
+  sys::set_log_level(config.log_level);
   try {
+    for (auto const& warning : config.warnings) sys::log_warning(warning);
     give_up_privileges(config);
     Daemon daemon(config);
     int code = daemon.run();

@@ -58,12 +58,14 @@ struct Server::Core : Sharing, std::enable_shared_from_this<Core> {
   bool full();
   asio::awaitable<void> make_room();
   void call_if_drained();
+  void fail(std::exception_ptr const& failure);
 
   std::string socket_path;
   Local::acceptor acceptor{io};
   asio::steady_timer pause{io};  // of the accept loop; cancelling it says "look again"
   bool accepting = false;
   std::function<void()> drained;
+  std::function<void(std::string)> on_failure;
   std::unordered_set<Session*> sessions;
 };
 
@@ -94,9 +96,11 @@ void Server::Core::listen() {
 
   Local::acceptor listener(io);
   listener.open();
-  mode_t const usual = umask(0177);
+  // Linux gives the file that bind(2) makes the mode of the socket.
+  if (fchmod(listener.native_handle(), 0600) != 0) {
+    cannot_listen("its mode cannot be set: " + sys::errno_text(errno));
+  }
   listener.bind(endpoint, error);
-  umask(usual);
   if (error == beast::errc::no_such_file_or_directory) {
     cannot_listen("its directory does not exist");
   }
@@ -161,10 +165,14 @@ void Server::Core::begin_session(Local::socket socket) {
   auto const session = std::make_shared<Session>(shared_from_this(), std::move(socket));
   sessions.insert(session.get());
   auto const ended = [core = shared_from_this(), session](std::exception_ptr failure) {
-    if (failure) core->complain("a session failed: " + sentence_of(failure));
     core->sessions.erase(session.get());
-    core->pause.cancel();
-    core->call_if_drained();
+    try {
+      if (failure) core->complain("a session failed: " + sentence_of(failure));
+      core->pause.cancel();
+      core->call_if_drained();
+    } catch (...) {
+      core->fail(std::current_exception());
+    }
   };
   asio::awaitable<void> run = session->run();
   asio::co_spawn(io, std::move(run), ended);
@@ -174,18 +182,27 @@ void Server::Core::call_if_drained() {
   if (draining && !accepting && sessions.empty() && drained) std::exchange(drained, nullptr)();
 }
 
+// The last thing the Server says.
+void Server::Core::fail(std::exception_ptr const& failure) {
+  stop_listening();
+  if (!on_failure) return;
+  std::exchange(on_failure, nullptr)("cannot accept connections any more: " + sentence_of(failure));
+}
+
 Server::Server(asio::io_context& io, std::string socket_path, Handler handler, Limits limits,
-               std::function<void(std::string)> report)
+               std::function<void(std::string)> report, std::function<void(std::string)> on_failure)
     : core_(std::make_shared<Core>(io)) {
   core_->socket_path = std::move(socket_path);
   core_->handler = std::move(handler);
   core_->limits = limits;
   core_->report = std::move(report);
+  core_->on_failure = std::move(on_failure);
 }
 
 Server::~Server() {
   core_->report = nullptr;
   core_->drained = nullptr;
+  core_->on_failure = nullptr;
   core_->stop_listening();
   for (Session* session : core_->sessions) session->close();
 }
@@ -194,8 +211,8 @@ void Server::start() {
   core_->listen();
   core_->accepting = true;
   auto const ended = [core = core_](std::exception_ptr failure) {
-    if (failure) std::rethrow_exception(failure);  // nothing can be served any more: leaves run()
     core->accepting = false;
+    if (failure) return core->fail(failure);
     core->call_if_drained();
   };
   asio::awaitable<void> accept_all = core_->accept_all();

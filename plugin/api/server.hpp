@@ -20,18 +20,23 @@ class io_context;
 namespace snapclone::api {
 
 // Everything happens on the one thread that runs the io_context, and every function here must be
-// called there (or while nothing runs it). The io_context outlives the Server and every Respond.
-// Destroying a Server cuts its connections; replies that come later are undelivered.
+// called there (or while nothing runs it). Nothing that fails leaves io_context::run(). The
+// io_context outlives the Server and every Respond. Destroying a Server cuts its connections;
+// replies that come later are undelivered.
 class Server {
  public:
+  // `report` gets a sentence for each session that breaks. `on_failure` gets one, at most once,
+  // when no further connection can be accepted: the process should end. Both are called on the io
+  // thread.
   Server(boost::asio::io_context& io, std::string socket_path, Handler handler, Limits limits = {},
-         std::function<void(std::string)> report = {});  // gets a sentence per broken session
+         std::function<void(std::string)> report = {},
+         std::function<void(std::string)> on_failure = {});
   ~Server();
   Server(Server const&) = delete;
   Server& operator=(Server const&) = delete;
 
-  // Listens, replacing a socket that nobody listens on any more. Throws std::runtime_error with a
-  // sentence. Changes the process's umask for a moment, so call it before there are threads.
+  // Listens, replacing a socket that nobody listens on any more. Only root can connect. Throws
+  // std::runtime_error with a sentence.
   void start();
 
   // Removes the socket and closes idle connections; requests that have begun are answered. Then

@@ -9,7 +9,7 @@
 // line stays one, and does nothing to a terminal (sys/text.hpp).
 namespace snapclone::sys {
 
-// False if the name is none of debug, info, warning, error.
+// False, and nothing changes, if the name is not one of debug, info, warning and error.
 bool set_log_level(std::string_view name);
 
 void log_debug(std::string_view line);

@@ -2,6 +2,7 @@
 #include "sys/mount.hpp"
 
 #include "sys/error.hpp"
+#include "sys/text.hpp"
 
 #include <sstream>
 
@@ -25,11 +26,25 @@ void enter(int directory) {
   if (fchdir(directory) != 0) fail("change to", "the pool");
 }
 
-std::string joined(std::vector<std::string> const& parts) {
-  std::string all;
-  for (auto const& part : parts) all += (all.empty() ? "" : ":") + part;
-  return all;
-}
+// A directory's path as an option of overlayfs. The kernel takes options apart at commas and colons
+// and removes backslashes, in another way in mount(2) than in fsconfig(2) and from one version to
+// the next (before Linux 6.5 fsconfig takes no comma at all). So a path with unusual characters is
+// not escaped, but named by a descriptor, which must stay open until the mount is made.
+class OptionPath {
+ public:
+  explicit OptionPath(std::string path) : text_(std::move(path)) {
+    constexpr char kUsual[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
+    if (text_.find_first_not_of(kUsual) == std::string::npos) return;
+    held_ = Fd(open(text_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (held_.get() < 0) fail("open directory", text_);
+    text_ = "/proc/self/fd/" + std::to_string(held_.get());
+  }
+  std::string const& text() const { return text_; }
+
+ private:
+  Fd held_;
+  std::string text_;
+};
 
 }  // namespace
 
@@ -52,14 +67,16 @@ bool is_mounted(fs::path const& directory) {
 }
 
 void mount_overlay(Overlay const& overlay, fs::path const& target) {
-  std::string data = "lowerdir=" + joined(overlay.lower) + "," + overlay.options;
-  if (!overlay.upper.empty()) data += ",upperdir=" + overlay.upper + ",workdir=" + overlay.work;
+  enter(overlay.base);
+  OptionPath upper(overlay.upper);
+  OptionPath work(overlay.work);
+  std::string data = "lowerdir=" + join(overlay.lower, ":") + "," + overlay.options;
+  if (!overlay.upper.empty()) data += ",upperdir=" + upper.text() + ",workdir=" + work.text();
   if (data.size() >= kMountDataLimit) {
     throw std::runtime_error("cannot mount " + target.string() + ": its " +
                              std::to_string(overlay.lower.size()) +
                              " layers need more mount options than the kernel takes");
   }
-  enter(overlay.base);
   unsigned long flags = overlay.read_only ? MS_RDONLY : 0;
   if (mount(overlay.source.c_str(), target.c_str(), "overlay", flags, data.c_str()) != 0) {
     fail("mount an overlay on", target.string());
@@ -68,10 +85,12 @@ void mount_overlay(Overlay const& overlay, fs::path const& target) {
 
 int try_overlay(Overlay const& overlay) {
   enter(overlay.base);
+  OptionPath upper(overlay.upper);
+  OptionPath work(overlay.work);
   Fd context(fsopen("overlay", FSOPEN_CLOEXEC));
   if (context.get() < 0) return errno;
   std::vector<std::pair<std::string, std::string>> settings = {
-      {"lowerdir", joined(overlay.lower)}, {"upperdir", overlay.upper}, {"workdir", overlay.work}};
+      {"lowerdir", join(overlay.lower, ":")}, {"upperdir", upper.text()}, {"workdir", work.text()}};
   std::istringstream options(overlay.options);
   for (std::string option; std::getline(options, option, ',');) {
     auto equals = option.find('=');

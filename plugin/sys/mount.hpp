@@ -18,9 +18,10 @@ bool is_mounted(fs::path const& directory);
 bool is_mounted(fs::path const& directory, dev_t around);
 dev_t device_of(fs::path const& path);
 
-// One overlay. The paths of layers are relative to `base` (a directory's descriptor), which keeps
-// the option string short and free of the characters overlayfs takes for separators; `target` is
-// absolute.
+// One overlay. `base` is a directory's descriptor. The paths of lower layers are relative to it,
+// which keeps the option string short, and consist of letters, digits and "/._-". `upper` and
+// `work` exist, and are relative to it or absolute; `target` is absolute. Those three may have any
+// name.
 struct Overlay {
   int base = -1;
   std::string source;              // what `df` shows as the file system's name

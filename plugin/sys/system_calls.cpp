@@ -42,7 +42,7 @@ constexpr char const* kListed[] = {
     "fstat", "newfstatat", "statx", "statfs", "fstatfs", "readlink", "readlinkat",
     // making, moving and removing them
     "mkdir", "mkdirat", "mknodat", "linkat", "symlinkat", "rename", "renameat", "renameat2",
-    "unlink", "unlinkat", "rmdir", "umask",
+    "unlink", "unlinkat", "rmdir",
     // their attributes
     "chmod", "fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "getxattr", "fgetxattr",
     "listxattr", "flistxattr", "setxattr", "fsetxattr", "removexattr", "fremovexattr",

@@ -72,8 +72,11 @@ takes_megabytes() {
 # scraped PORT TEXT
 scraped() { curl -sf "http://127.0.0.1:$1/metrics" | grep -qF -- "$2"; }
 
-@test "a value of METRICS that is none keeps the plugin from starting, and the log says why" {
-  another METRICS=yes
-  refused 'snapclone.sock: ' docker plugin enable "$DRIVER"
-  show_log | grep -qF 'METRICS=yes is not known: use on or off'
+@test "a setting with an unknown value has its default, and the log says so" {
+  another METRICS=yes LOG_LEVEL=verbose BACKEND=zfs
+  docker plugin enable "$DRIVER"
+  volume db
+  show_log | grep -qF 'METRICS=yes is not known: it is on or off; using off'
+  show_log | grep -qF 'LOG_LEVEL=verbose is not known: it is debug, info, warning or error; using info'
+  show_log | grep -qF 'BACKEND=zfs is not known: it is btrfs, overlay or copy; using the one that fits the pool'
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kit/failing_calls.hpp"
+
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+#include <seccomp.h>
+
+namespace snapclone::test {
+namespace {
+
+void check(int result) {
+  if (result < 0) throw std::system_error(-result, std::generic_category(), "seccomp");
+}
+
+}  // namespace
+
+void fail_calls(std::map<std::string, int> const& errors) {
+  std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_ALLOW), seccomp_release);
+  if (!filter) check(-ENOMEM);
+  for (auto const& [name, code] : errors) {
+    check(seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(code)),
+                           seccomp_syscall_resolve_name(name.c_str()), 0));
+  }
+  check(seccomp_load(filter.get()));
+}
+
+}  // namespace snapclone::test
