@@ -4,6 +4,12 @@
 #include "bench/samples.hpp"
 #include "bench/subjects.hpp"
 
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
 #include <unistd.h>
 
 namespace snapclone::bench {
@@ -35,6 +41,41 @@ void measure_copies(Settings const& settings) {
   }
   publish(mount);
   publish(bare);
+}
+
+// What an Unmount costs while forty Mounts copy, and with nothing else to do. The engine asks Get
+// before it, which says how long the answer to anything takes.
+void measure_unmount_beside_copies(Settings const& settings) {
+  constexpr int kCopies = 40;
+  Home home(settings, "beside-copies");
+  Plugin plugin(settings.program, home.path, "copy");
+  Caller client = plugin.connect();
+  progress("an Unmount beside " + std::to_string(kCopies) + " Mounts that copy, on " +
+           settings.type);
+  make_snapshot(client, "large", DataSet{60'000'000, 6'000});
+  make_snapshot(client, "small", DataSet{60'000, 6});
+  int const rounds = settings.choose(40, 20);
+  Series idle{"copy." + settings.type + ".unmount", "us", {{"copies", kCopies}}};
+  Series busy{"copy." + settings.type + ".unmount-beside", "us", {{"copies", kCopies}}};
+  std::vector<std::string> ids;
+  for (int i = 0; i < 2 * rounds; ++i) client.mount("small", ids.emplace_back(new_mount_id()));
+  for (int i = 0; i < rounds; ++i) idle.values.push_back(timed_unmount(client, "small", ids[i]));
+  plugin.wait_for_deleter();
+
+  std::vector<std::unique_ptr<Caller>> copying;
+  for (int i = 0; i < kCopies; ++i) {
+    copying.push_back(std::make_unique<Caller>(plugin.connect()));
+    copying.back()->send("Mount", {{"Name", "large"}, {"ID", new_mount_id()}});
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  for (int i = rounds; i < 2 * rounds && !copying.back()->answered(); ++i) {
+    busy.values.push_back(timed_unmount(client, "small", ids[i]));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  for (auto const& mount : copying) mount->receive();
+  if (busy.values.size() < 5) throw std::runtime_error("the copies were over too soon");
+  publish(idle);
+  publish(busy);
 }
 
 }  // namespace snapclone::bench

@@ -25,6 +25,7 @@ std::map<std::string, std::function<void(Settings const&)>> const& subjects() {
       {"first-write", measure_first_write},
       {"commits", measure_commits},
       {"copies", measure_copies},
+      {"beside-copies", measure_unmount_beside_copies},
   };
   return all;
 }

@@ -173,6 +173,8 @@ def copying(results):
         if series:
             yield from times_faster(f"copy backend on {kind}, {size(series.at)}: a Mount against {how}", series,
                                     results.find(f"copy.{kind}.cp"), least)
+        yield from ratio(f"copy backend on {kind}: an Unmount while forty Mounts copy (baseline: with nothing else to do)",
+                         results.find(f"copy.{kind}.unmount-beside"), results.find(f"copy.{kind}.unmount"), 2)
 
 
 def databases(results):

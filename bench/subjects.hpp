@@ -32,6 +32,7 @@ void measure_snapshots(Settings const& settings);    // of an idle volume
 void measure_first_write(Settings const& settings);  // to a large file in a clone
 void measure_commits(Settings const& settings);      // of a database in a clone
 void measure_copies(Settings const& settings);       // Mount with the copy backend
+void measure_unmount_beside_copies(Settings const& settings);
 
 // A directory on the disk for one subject; gone with the object.
 class Home {
