@@ -31,7 +31,7 @@ namespace {
 
 // Beware of GCC 12: a temporary lambda inside a co_await expression is destroyed twice.
 constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::milliseconds kLookAgain{100};  // for clients that are idle or have gone
+constexpr std::chrono::milliseconds kPollInterval{100};  // for clients that are idle or have gone
 
 std::string sentence_of(std::exception_ptr const& failure) {
   try {
@@ -45,8 +45,8 @@ std::string sentence_of(std::exception_ptr const& failure) {
 
 }  // namespace
 
-struct Server::Core : Sharing, std::enable_shared_from_this<Core> {
-  using Sharing::Sharing;
+struct Server::Core : ServerState, std::enable_shared_from_this<Core> {
+  using ServerState::ServerState;
 
   void listen();
   [[noreturn]] void cannot_listen(std::string const& reason) const {
@@ -62,7 +62,7 @@ struct Server::Core : Sharing, std::enable_shared_from_this<Core> {
 
   std::string socket_path;
   Local::acceptor acceptor{io};
-  asio::steady_timer pause{io};  // of the accept loop; cancelling it says "look again"
+  asio::steady_timer pause{io};  // of the accept loop; cancelling it ends the pause
   bool accepting = false;
   std::function<void()> drained;
   std::function<void(std::string)> on_failure;
@@ -80,7 +80,7 @@ void Server::Core::listen() {
   struct stat existing {};
   bool const found = lstat(socket_path.c_str(), &existing) == 0;
   if (!found && errno != ENOENT) {
-    cannot_listen("it cannot be seen what is there: " + sys::errno_text(errno));
+    cannot_listen("the path cannot be looked at: " + sys::errno_text(errno));
   }
   if (found) {
     if (!S_ISSOCK(existing.st_mode)) cannot_listen("there is a file that is not a socket");
@@ -116,8 +116,8 @@ void Server::Core::stop_listening() {
   pause.cancel();
 }
 
-// Over the limit the next ones wait in the kernel's queue. Accepting and closing them would lose
-// requests that have been written already.
+// Over the limit, further connections wait in the kernel's queue. Accepting and closing them would
+// lose requests that have been written already.
 asio::awaitable<void> Server::Core::accept_all() {
   bool failed = false;
   while (acceptor.is_open()) {
@@ -127,7 +127,7 @@ asio::awaitable<void> Server::Core::accept_all() {
     if (!error) {
       begin_session(std::move(socket));
     } else if (acceptor.is_open()) {
-      if (!failed) complain("cannot accept connections for now: " + error.message());
+      if (!failed) report_failure("cannot accept connections for now: " + error.message());
       pause.expires_after(std::chrono::milliseconds(100));  // most likely out of descriptors
       co_await pause.async_wait(awaited);
     }
@@ -135,8 +135,8 @@ asio::awaitable<void> Server::Core::accept_all() {
   }
 }
 
-// Requests that nobody waits for any more must not keep the engine out while they run or queue. As
-// many as there may be connections do not count.
+// Requests whose clients have gone must not keep the engine out while they run or queue: up to
+// `connections` of them do not count.
 bool Server::Core::full() {
   if (sessions.size() < limits.connections) return false;
   auto const abandoned = static_cast<std::size_t>(std::count_if(
@@ -144,9 +144,9 @@ bool Server::Core::full() {
   return sessions.size() - std::min(abandoned, limits.connections) >= limits.connections;
 }
 
-// Waits until a connection ends, or its turn to look again has come. If there is one that has not
-// been used for as long as a request may take, it makes room: clients that connect and say nothing
-// must not keep the engine out.
+// Closes the connection that has been idle longest, if that is as long as a request may take:
+// clients that connect and say nothing must not keep the engine out. Then waits until a connection
+// ends, or for a moment.
 asio::awaitable<void> Server::Core::make_room() {
   auto const unused = [](Session const* session) {
     return session->idle_since().value_or(Session::Clock::time_point::max());
@@ -157,7 +157,7 @@ asio::awaitable<void> Server::Core::make_room() {
   if (idlest != sessions.end() && unused(*idlest) <= now - limits.request_time) {
     (*idlest)->close_if_idle();
   }
-  pause.expires_after(std::min(limits.request_time, kLookAgain));
+  pause.expires_after(std::min(limits.request_time, kPollInterval));
   co_await pause.async_wait(awaited);
 }
 
@@ -167,7 +167,7 @@ void Server::Core::begin_session(Local::socket socket) {
   auto const ended = [core = shared_from_this(), session](std::exception_ptr failure) {
     core->sessions.erase(session.get());
     try {
-      if (failure) core->complain("a session failed: " + sentence_of(failure));
+      if (failure) core->report_failure("a session failed: " + sentence_of(failure));
       core->pause.cancel();
       core->call_if_drained();
     } catch (...) {

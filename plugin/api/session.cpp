@@ -29,17 +29,19 @@ using Response = http::response<http::string_body>;
 // Beware of GCC 12: a temporary lambda inside a co_await expression is destroyed twice.
 constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
 constexpr auto never = asio::steady_timer::time_point::max();
-// Where a session waits for its handler. The timer never expires: cancelling it says "look again".
-struct Waiting {
-  explicit Waiting(asio::io_context& io) : changed(io, never) {}
+
+// The answer that a session waits for. The timer never expires: cancelling it says "look again".
+struct PendingReply {
+  explicit PendingReply(asio::io_context& io) : changed(io, never) {}
   asio::steady_timer changed;
   std::optional<Reply> reply;
 };
 
-void hand_over(std::weak_ptr<Waiting> const& session, Reply reply) {
-  if (auto const waiting = session.lock()) {
-    waiting->reply = std::move(reply);
-    waiting->changed.cancel();
+// Undelivered if the session has ended.
+void hand_over(std::weak_ptr<PendingReply> const& to, Reply reply) {
+  if (auto const pending = to.lock()) {
+    pending->reply = std::move(reply);
+    pending->changed.cancel();
   } else if (reply.undelivered) {
     reply.undelivered();
   }
@@ -68,9 +70,9 @@ bool is_malformed(beast::error_code error) {
   return error.category() == beast::error_code(http::error::bad_method).category();
 }
 
-// Which bytes are the body must be beyond doubt: whatever else a client and we could understand,
-// one of us would take the rest for another request. Beast lets these pass (RFC 9112, 6.1 and 6.3).
-beast::error_code doubtful_body(http::request_header<> const& request) {
+// The error of a request whose body has no certain length, so that client and server could disagree
+// where the next request begins. Beast lets these pass (RFC 9112, 6.1 and 6.3).
+beast::error_code ambiguous_length(http::request_header<> const& request) {
   std::string_view const length = request[http::field::content_length];
   bool const digits = length.find_first_not_of("0123456789") == std::string_view::npos;
   if (request.count(http::field::content_length) > 1 || !digits) {
@@ -132,7 +134,7 @@ asio::awaitable<beast::error_code> Session::read(Parser& parser) {
   auto const [bad_header, header] =
       co_await http::async_read_header(stream_, buffer_, parser, awaited);
   if (bad_header) co_return bad_header;
-  beast::error_code const doubtful = doubtful_body(parser.get());
+  beast::error_code const doubtful = ambiguous_length(parser.get());
   if (doubtful) co_return doubtful;
   if (waits_to_go_on(parser.get()) && !parser.is_done() && buffer_.size() == 0) {
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -173,23 +175,23 @@ asio::awaitable<bool> Session::answer(Parser::value_type request) {
 asio::awaitable<void> Session::refuse(beast::error_code unreadable) {
   if (unreadable == http::error::end_of_stream) co_return;  // the client closed an idle connection
   std::string const sentence = "the request cannot be read: " + unreadable.message();
-  shared_->complain(sentence);
+  shared_->report_failure(sentence);
   if (is_malformed(unreadable)) {
     co_await write(make_refusal(status_for(unreadable), sentence));
   }
 }
 
 asio::awaitable<Reply> Session::ask_handler(std::string target, std::string body) {
-  auto const waiting = std::make_shared<Waiting>(shared_->io);
-  Respond respond = [&io = shared_->io, weak = std::weak_ptr(waiting)](Reply reply) {
+  auto const pending = std::make_shared<PendingReply>(shared_->io);
+  Respond respond = [&io = shared_->io, weak = std::weak_ptr(pending)](Reply reply) {
     asio::post(io,
                [weak, reply = std::move(reply)]() mutable { hand_over(weak, std::move(reply)); });
   };
   handled_ = true;
   shared_->handler(std::move(target), std::move(body), std::move(respond));
-  while (!waiting->reply) co_await waiting->changed.async_wait(awaited);
+  while (!pending->reply) co_await pending->changed.async_wait(awaited);
   handled_ = false;
-  co_return std::move(*waiting->reply);
+  co_return std::move(*pending->reply);
 }
 
 asio::awaitable<bool> Session::write(Response response) {

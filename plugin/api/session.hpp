@@ -19,10 +19,10 @@
 
 namespace snapclone::api {
 
-// What a Server and its sessions share.
-struct Sharing {
-  explicit Sharing(boost::asio::io_context& context) : io(context) {}
-  void complain(std::string const& sentence) const {
+// What a Server shares with its sessions.
+struct ServerState {
+  explicit ServerState(boost::asio::io_context& context) : io(context) {}
+  void report_failure(std::string const& sentence) const {
     if (report) report(sentence);
   }
 
@@ -39,20 +39,20 @@ class Session {
   using Local = boost::asio::local::stream_protocol;
   using Clock = std::chrono::steady_clock;
 
-  Session(std::shared_ptr<Sharing> shared, Local::socket socket)
+  Session(std::shared_ptr<ServerState> shared, Local::socket socket)
       : shared_(std::move(shared)), stream_(std::move(socket)) {}
 
   // Ends when the connection does. The Session must live that long.
   boost::asio::awaitable<void> run();
 
-  // Since when it has waited for a request of which no byte has come; nothing while it does not.
+  // Since when it has waited for the first byte of a request; nothing while it does not.
   std::optional<Clock::time_point> idle_since() const { return idle_since_; }
 
-  // Whether its request is with the handler and nobody waits for the answer any more. Not so if the
-  // client has only finished sending.
+  // Whether the handler has its request, and the client has gone. A client that has only finished
+  // sending has not.
   bool abandoned();
 
-  // Closes it if it is idle; a request that has come at this very moment is served first.
+  // Closes it if it is idle. A request that comes at this very moment is still served.
   void close_if_idle() {
     if (idle_since_) stream_.socket().cancel();
   }
@@ -69,12 +69,12 @@ class Session {
   boost::asio::awaitable<Reply> ask_handler(std::string target, std::string body);
   boost::asio::awaitable<bool> write(Response response);
 
-  std::shared_ptr<Sharing> shared_;
+  std::shared_ptr<ServerState> shared_;
   boost::beast::basic_stream<Local> stream_;
   // The parser's limits do not count chunk extensions and trailers.
   boost::beast::flat_buffer buffer_{128 * 1024};
   std::optional<Clock::time_point> idle_since_;
-  bool handled_ = false;             // its request is with the handler
+  bool handled_ = false;             // the handler has its request
   std::function<void()> if_unread_;  // the last answer
 };
 

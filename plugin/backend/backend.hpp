@@ -22,12 +22,12 @@ enum class Access { persistent, throwaway, read_only };
 // Whether anyone may still use a tree that is not mounted here.
 //   free     it is proven that nobody does
 //   used     a container does, in whatever mount namespace
-//   unknown  one may, and nobody can find out: only the machine's next boot ends that
+//   unknown  one may, and nothing can tell: only the machine's next boot ends that
 enum class Use { free, used, unknown };
 
 enum class Form { sealed, writable };
 
-// What is in a tree keeps it from being captured; what() says what.
+// A tree whose content keeps it from being captured; what() says why.
 class CannotCapture : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -35,10 +35,10 @@ class CannotCapture : public std::runtime_error {
 
 inline constexpr mode_t kNewVolumeMode = 0755;  // as Docker's local driver
 
-// How a pool makes trees. A tree is a directory with `fs`, which is what it shows or the topmost
-// part of it, and what the backend needs beside it. Every function throws sys::Error, may block,
-// and may be called from any thread, for different trees at once; a caller sees to it that nobody
-// else changes the tree's directory.
+// Makes, mounts and freezes the trees of a pool. A tree is a directory. It has `fs`, which holds
+// all content or, if the backend is layered, the topmost part of it; the backend may keep more
+// beside that. Every function throws sys::Error, may block, and may be called from any thread, for
+// different trees at once. The caller sees to it that nobody else changes the tree's directory.
 class Backend {
  public:
   explicit Backend(Pool const& pool) : pool_(pool) {}
@@ -48,54 +48,53 @@ class Backend {
 
   virtual std::string_view name() const = 0;
 
-  // A tree that is layered shows its layers below as well: sealed, it becomes the top of a stack.
-  // Any other tree holds everything itself, and no stack has more than one layer.
+  // A layered tree also shows the layers below it. Once sealed it becomes the top of a stack. Any
+  // other tree holds everything itself, and no stack has more than one layer.
   virtual bool layered() const = 0;
 
-  // capture() of a tree that is being written gives one moment, as a power cut would.
+  // capture() of a tree that is being written gives its state at one moment, as a power cut would.
   virtual bool captures_atomically() const = 0;
 
   // Making a tree over a snapshot, or capturing one, copies all of its content.
   virtual bool copies() const = 0;
 
-  // Shows on this very pool that everything below works, by doing it. Throws with the reason.
+  // Tries on this pool everything below. Throws with the reason if something does not work.
   // `mount_point` is an existing empty directory.
   virtual void self_test(fs::path const& mount_point) = 0;
 
-  // Makes a writable tree in the existing directory `tree`: it shows exactly what `below` shows,
-  // its root directory included; an empty directory if there is nothing below.
+  // Makes a writable tree in the existing directory `tree`. It shows exactly what `below` shows,
+  // its root directory included, or an empty directory if there is nothing below.
   virtual void make_tree(fs::path const& tree, Stack const& below) = 0;
 
-  // Makes in the existing directory `into` a tree that has what `tree` has, over the same layers,
-  // and is sealed or, unless the backend is layered, writable. `tree` may be mounted and written
-  // meanwhile. Says which attributes were lost on the way. Nothing is synced. Throws CannotCapture,
-  // too.
+  // Makes a copy of `tree`, over the same layers, in the existing directory `into`. The copy is
+  // sealed, or writable if the backend is not layered. `tree` may be mounted and written meanwhile.
+  // Returns which attributes were lost. Syncs nothing. Also throws CannotCapture.
   virtual CopyReport capture(fs::path const& tree, fs::path const& into, Form form) = 0;
 
-  // A tree that was made and filled through its `fs` is complete: from now on nobody writes it.
+  // Completes a tree that was made, and filled through its `fs`: nobody writes to it any more.
   virtual void seal(fs::path const& tree) = 0;
 
-  // What a tree that was written and is now in a stack does not need any more, if it is there; a
-  // caller moves it to the trash.
+  // The part of a tree that it only needed while it was written, if it is there. Once the tree is
+  // durably in a stack, a caller moves that to the trash.
   virtual std::optional<fs::path> leftover_work(fs::path const& /*tree*/) const {
     return std::nullopt;
   }
 
-  // Mounts a tree over the stack it was made for. `source` is what df(1) shows, where a mount can
-  // have a name of its own.
+  // Mounts a tree over the stack it was made for. `source` is the name that df(1) shows, if a mount
+  // can have one.
   virtual void mount(fs::path const& tree, Stack const& below, Access access,
                      std::string const& source, fs::path const& target) = 0;
 
   // (layered) Mounts what two or more sealed layers show together, read-only.
   virtual void view(Stack const& stack, fs::path const& target) = 0;
 
-  // (layered) Whether the tree, which is not mounted, shows nothing but what `below` shows.
+  // (layered) Whether the tree, which is not mounted, shows the same as `below`.
   virtual bool unchanged(fs::path const& tree, Stack const& below) = 0;
 
-  // Whether anyone uses the tree. Never guesses: if the question fails, that is thrown. Without
-  // can_probe(), a tree counts as free once its last Unmount was acknowledged, and
-  // hold_until_boot() is how the caller says that this is not so; that holds for a tree anywhere in
-  // the pool, until the machine's next boot, whatever the backend.
+  // Whether anyone uses the tree. Never guesses: a question that fails is thrown. Without
+  // can_probe(), a tree counts as free after its last Unmount. A caller who knows better calls
+  // hold_until_boot(): from then until the machine's next boot the answer is `unknown`, wherever in
+  // the pool the tree is moved, and whatever the backend.
   //   <tree>/held   the boot ID
   Use use_of(fs::path const& tree);
   void hold_until_boot(fs::path const& tree) const;

@@ -5,13 +5,12 @@
 
 namespace snapclone::backend {
 
-// What the backends have in common whose trees hold everything themselves: a tree is mounted by
-// binding its `fs`. A bind mount leaves no mark on what it shows, so the kernel cannot be asked who
-// uses it.
+// The base of backends whose trees hold everything themselves: they mount a tree by binding its
+// `fs`. A bind mount leaves no mark on the directory, so the kernel cannot tell who uses it.
 class BindMounted : public Backend {
  public:
-  // `scratch` is a directory on no account the pool's, for mounts that last a moment.
-  BindMounted(Pool const& pool, fs::path scratch) : Backend(pool), scratch_(std::move(scratch)) {}
+  // `probes` is a directory outside the pool, for mounts that last a moment.
+  BindMounted(Pool const& pool, fs::path probes) : Backend(pool), probes_(std::move(probes)) {}
 
   bool layered() const override { return false; }
   bool can_probe() const override { return false; }
@@ -24,7 +23,7 @@ class BindMounted : public Backend {
   Use probe(fs::path const& /*tree*/) override { return Use::free; }
 
  private:
-  fs::path const scratch_;
+  fs::path const probes_;
 };
 
 }  // namespace snapclone::backend

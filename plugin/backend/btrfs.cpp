@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/btrfs.hpp"
 
-#include "backend/scratch.hpp"
 #include "backend/self_test.hpp"
+#include "backend/temporary.hpp"
 #include "sys/error.hpp"
 #include "tree/subvolume.hpp"
 
@@ -40,7 +40,7 @@ void refuse_subvolumes(fs::path const& subvolume) {
                       names + "; delete them, or make plain directories of them");
 }
 
-// Nobody could delete a snapshot of it, or a clone.
+// Nobody could delete a snapshot or a clone of it.
 void refuse_immutable(fs::path const& subvolume) {
   struct statx status {};
   if (statx(AT_FDCWD, subvolume.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) != 0) {

@@ -7,12 +7,12 @@
 
 namespace snapclone::backend {
 
-// Trees as btrfs subvolumes: `fs` is one, a sealed one read-only. Capturing takes as long as what
-// has to be written out of the page cache, whatever the size, and gives what the file system had at
-// one moment, as after a power cut (btrfs-subvolume(8)).
+// Trees as btrfs subvolumes: `fs` is one, in a sealed tree a read-only one. Capturing takes as long
+// as writing dirty pages out, whatever the tree's size. It gives the tree's state at one moment, as
+// after a power cut (btrfs-subvolume(8)).
 //
-// A subvolume that a container makes inside a tree would be an empty directory in a snapshot of it:
-// capture() refuses and names it.
+// A subvolume that a container made inside a tree would be an empty directory in a snapshot. So
+// capture() refuses, and names it.
 class BtrfsBackend final : public BindMounted {
  public:
   using BindMounted::BindMounted;

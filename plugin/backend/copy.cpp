@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/copy.hpp"
 
-#include "backend/scratch.hpp"
 #include "backend/self_test.hpp"
+#include "backend/temporary.hpp"
 #include "sys/error.hpp"
 #include "tree/subvolume.hpp"
 
@@ -15,7 +15,7 @@ void CopyBackend::self_test(fs::path const& mount_point) {
   struct statfs status {};
   if (statfs(pool_.root().c_str(), &status) != 0) sys::fail("look at", pool_.root().string());
   if (status.f_type == BTRFS_SUPER_MAGIC) tree::refuse_deletable_subvolumes(pool_.staging());
-  Scratch trial(pool_.staging());
+  TemporaryDirectory trial(pool_.staging());
   fs::path sealed = trial.path() / "sealed";
   fs::path tree = trial.path() / "clone";
   sys::make_dir(sealed);

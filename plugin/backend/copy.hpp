@@ -5,9 +5,9 @@
 
 namespace snapclone::backend {
 
-// Trees as plain directories that are copied, sharing content where the file system can
-// (copy_tree.hpp). Works on every local file system that keeps owners, modes and links, such as
-// an overlay, and takes as long as a copy does.
+// Trees as plain directories. Making one over a snapshot, and capturing one, is a copy, which
+// shares content where the file system can (copy_tree.hpp). Works on every local file system that
+// keeps owners, modes and links, even on an overlay.
 class CopyBackend final : public BindMounted {
  public:
   using BindMounted::BindMounted;

@@ -2,8 +2,8 @@
 #include "backend/memory.hpp"
 
 #include "backend/overlay.hpp"
-#include "backend/scratch.hpp"
 #include "backend/self_test.hpp"
+#include "backend/temporary.hpp"
 #include "sys/mount.hpp"
 #include "tree/attributes.hpp"
 #include "tree/remove_tree.hpp"
@@ -39,8 +39,8 @@ void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& belo
   sys::mount_overlay(overlay, target);
 }
 
-void self_test_memory(Pool const& pool, fs::path const& scratch, Stack const& below) {
-  Scratch trial(scratch);
+void self_test_memory(Pool const& pool, fs::path const& probes, Stack const& below) {
+  TemporaryDirectory trial(probes);
   fs::path memory = trial.path() / "memory";
   fs::path clone = trial.path() / "clone";
   sys::make_dir(memory);

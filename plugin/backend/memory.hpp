@@ -6,25 +6,26 @@
 #include <cstdint>
 #include <string>
 
-// Clones whose writes lie in memory: overlays of sealed layers, whatever backend made them, with an
-// upper on a tmpfs of a bounded size. Past it writers get ENOSPC. Nothing of such a clone is in the
-// pool, so the pool's in-use probe has nothing to look at.
+// Clones that write to memory: overlays of sealed layers, of any backend, with an upper on a tmpfs
+// of bounded size. Once that is full writers get ENOSPC. Nothing of such a clone is in the pool, so
+// Backend::use_of() cannot see it.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;
 using pool::Pool;
 using pool::Stack;
 
-// Mounts a tmpfs on the existing directory `tree` and makes in it what make_tree() of overlay does.
-// It takes `bytes` of content and one file or directory for each 4 KiB of that. Throws sys::Error.
+// Mounts a tmpfs on the existing directory `tree`, and makes in it what make_tree() of overlay
+// does. The tmpfs holds `bytes` of content, and one file or directory for each 4 KiB of that.
+// Throws sys::Error.
 void make_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
                       std::uint64_t bytes);
 
 void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
                        std::string const& source, fs::path const& target);
 
-// Shows that this works over the layers of this stack; throws with the reason. `scratch` is a
-// directory apart from the pool.
-void self_test_memory(Pool const& pool, fs::path const& scratch, Stack const& below);
+// Tries it over the layers of a stack. Throws with the reason if it does not work. `probes` is a
+// directory outside the pool.
+void self_test_memory(Pool const& pool, fs::path const& probes, Stack const& below);
 
 }  // namespace snapclone::backend

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/overlay.hpp"
 
-#include "backend/scratch.hpp"
 #include "backend/self_test.hpp"
+#include "backend/temporary.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
 #include "tree/attributes.hpp"
@@ -22,7 +22,7 @@ constexpr std::chrono::seconds kLongestHold{5};
 }  // namespace
 
 void OverlayBackend::self_test(fs::path const& mount_point) {
-  Scratch trial(pool_.staging());
+  TemporaryDirectory trial(pool_.staging());
   fs::path lower = trial.path() / "lower";
   fs::path tree = trial.path() / "tree";
   sys::make_dir(lower, 0750);
@@ -39,7 +39,7 @@ void OverlayBackend::self_test(fs::path const& mount_point) {
            "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
            "attributes and file handles in the pool's file system");
   }
-  // Every mount namespace that is made meanwhile holds the trial's mount for a moment.
+  // A mount namespace that is made meanwhile has the trial's mount for a moment.
   auto end = std::chrono::steady_clock::now() + kLongestHold;
   while (probe(tree) != Use::free) {
     expect(std::chrono::steady_clock::now() < end, "a tree that is not mounted is seen as in use");
@@ -99,20 +99,20 @@ void OverlayBackend::view(Stack const& stack, fs::path const& target) {
   sys::mount_overlay(overlay, target);
 }
 
-// With index=on the kernel refuses with EBUSY to use a tree as a layer that is the upper of a live
-// overlay in whatever mount namespace. It looks only if the new overlay has an upper of its own,
-// and it leaves nothing behind in the tree. Where the index cannot be had the kernel would drop
-// the option silently, and the answer would always be "free": hence the proof in self_test().
+// With index=on the kernel refuses (EBUSY) a layer that is the upper of a live overlay in any mount
+// namespace. It checks that only if the new overlay has an upper, and leaves nothing behind in the
+// tree. Where there can be no index, the kernel drops the option silently, and the answer would
+// always be "free": hence the proof in self_test().
 Use OverlayBackend::probe(fs::path const& tree) {
   if (!sys::exists(Pool::content(tree))) return Use::free;
-  Scratch scratch(probes_);
-  sys::make_dir(scratch.path() / "upper");
-  sys::make_dir(scratch.path() / "work");
+  TemporaryDirectory temporary(probes_);
+  sys::make_dir(temporary.path() / "upper");
+  sys::make_dir(temporary.path() / "work");
   sys::Overlay probe;
   probe.base = pool_.descriptor();
   probe.lower = {pool_.relative(Pool::content(tree))};
-  probe.upper = (scratch.path() / "upper").string();
-  probe.work = (scratch.path() / "work").string();
+  probe.upper = (temporary.path() / "upper").string();
+  probe.work = (temporary.path() / "work").string();
   probe.options = "index=on";
   int code = sys::try_overlay(probe);
   if (code != 0 && code != EBUSY) {

@@ -8,7 +8,7 @@ namespace snapclone::backend {
 inline constexpr char kOverlayOptions[] =
     "redirect_dir=on,index=off,metacopy=off,nfs_export=off,xino=auto";
 
-// Overlayfs' own scratch directory, beside a tree's content for as long as the tree is an upper.
+// Overlayfs' work directory, which lies beside a tree's content while the tree is an upper.
 inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 
 // Trees as overlayfs uppers over their stack: on ext4, xfs, tmpfs and whatever else the kernel
@@ -20,20 +20,20 @@ inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 //    upper without it would take back what was written through one of them. The price: a hard link
 //    in a sealed layer breaks at its first write.
 //  - metacopy=off: an upper holds whole files, so that it can be sealed.
-//  - volatile (a clone only): it dies with its mount, so syncing it would be waste. Unmounting does
-//    not sync either.
+//  - volatile (clones only): a clone dies with its mount, so syncing it would be waste. Unmounting
+//    does not sync either.
 //
-// An access=ro clone has an upper and work directory too, because only an upper marks an overlay as
-// in use. A volume over an empty stack is an overlay over one shared empty layer for the same
-// reason, and because a plain directory would let a container write what overlayfs takes for its
+// A clone with access=ro has an upper and a work directory too, because only an upper marks an
+// overlay as in use. For the same reason a volume over an empty stack is an overlay over one shared
+// empty layer. Also, in a plain directory a container could write what overlayfs would take for its
 // own marks once the tree is sealed.
-// A tree that is being written can be captured by copying its upper, with the marks that overlayfs
-// puts there, below the overlay: what a container has in its page cache is read as well, since the
-// upper's files are the ones it has open.
+//
+// capture() copies the upper below the overlay, with the marks of overlayfs in it. It also reads
+// what a container has in its page cache, since the files that it has open are the upper's.
 class OverlayBackend final : public Backend {
  public:
-  // `probes` is a directory for scratch, not on the pool: a full disk must not keep what fills it
-  // from being deleted. A tmpfs will do.
+  // `probes` is a directory outside the pool, since a full disk must not keep its content from
+  // being deleted. A tmpfs will do.
   OverlayBackend(Pool const& pool, fs::path probes) : Backend(pool), probes_(std::move(probes)) {}
 
   std::string_view name() const override { return "overlay"; }

@@ -9,10 +9,11 @@
 namespace snapclone::backend {
 namespace {
 
-std::unique_ptr<Backend> made(std::string const& name, Pool const& pool, fs::path const& scratch) {
-  if (name == "btrfs") return std::make_unique<BtrfsBackend>(pool, scratch);
-  if (name == "overlay") return std::make_unique<OverlayBackend>(pool, scratch);
-  if (name == "copy") return std::make_unique<CopyBackend>(pool, scratch);
+std::unique_ptr<Backend> make_backend(std::string const& name, Pool const& pool,
+                                      fs::path const& probes) {
+  if (name == "btrfs") return std::make_unique<BtrfsBackend>(pool, probes);
+  if (name == "overlay") return std::make_unique<OverlayBackend>(pool, probes);
+  if (name == "copy") return std::make_unique<CopyBackend>(pool, probes);
   throw std::runtime_error("there is no backend \"" + name + "\": it is btrfs, overlay or copy");
 }
 
@@ -31,17 +32,17 @@ std::vector<std::string> candidates(Pool const& pool, std::string const& forced)
 
 }  // namespace
 
-Selection select_backend(Pool& pool, fs::path const& scratch, fs::path const& trial,
+Selection select_backend(Pool& pool, fs::path const& probes, fs::path const& mount_point,
                          std::string const& forced) {
-  if (!forced.empty()) made(forced, pool, scratch);  // a name that is none comes first
+  if (!forced.empty()) make_backend(forced, pool, probes);  // an unknown name is reported first
   std::string in_pool = pool.backend();
   std::string failures;
   for (auto const& name : candidates(pool, forced)) {
-    auto backend = made(name, pool, scratch);
+    auto backend = make_backend(name, pool, probes);
     try {
-      backend->self_test(trial);
+      backend->self_test(mount_point);
     } catch (sys::Error const& error) {
-      // Nothing can be freed on a full disk by a plugin that does not start.
+      // A plugin that does not start could free nothing on a full disk.
       bool full = error.code() == ENOSPC || error.code() == EDQUOT;
       if (full && !in_pool.empty() && !backend->can_probe()) {
         return {std::move(backend),

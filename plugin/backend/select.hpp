@@ -13,13 +13,12 @@ struct Selection {
   std::string why;  // one line for the log
 };
 
-// The backend for this pool, proven to work there: the one that made what is in it; in an empty
-// pool the first that works of btrfs, overlay and copy; or the one that is forced, unless it is "".
-// The pool remembers it. Throws std::runtime_error with the reason if there is none, or if the
-// forced one cannot be.
+// Selects the backend of a pool, and tries it there: the one that made the pool's trees or, in an
+// empty pool, the first that works of btrfs, overlay and copy. Only `forced` is tried, unless it is
+// "". The pool remembers the backend. Throws std::runtime_error with the reason if none works.
 //
-// `scratch` is a directory apart from the pool, `trial` an empty one to mount on.
-Selection select_backend(Pool& pool, fs::path const& scratch, fs::path const& trial,
+// `probes` is a directory outside the pool, `mount_point` an empty one.
+Selection select_backend(Pool& pool, fs::path const& probes, fs::path const& mount_point,
                          std::string const& forced);
 
 }  // namespace snapclone::backend

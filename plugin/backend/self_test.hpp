@@ -5,8 +5,8 @@
 
 #include <string>
 
-// What a backend shows of itself on a pool before it is used there: a small tree is sealed, a clone
-// of it is used as a container would, and the sealed one must not have changed.
+// The steps that the self tests of all backends share: they seal a small tree, use a clone of it as
+// a container would, and see that the sealed tree has not changed.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;

@@ -2,6 +2,7 @@
 #include "pool/format.hpp"
 
 #include "sys/error.hpp"
+#include "sys/text.hpp"
 
 #include <map>
 #include <sstream>
@@ -10,10 +11,9 @@ namespace snapclone::pool {
 namespace {
 
 constexpr char kFormat[] = "snapclone pool 1";
-constexpr std::size_t kLongestShown = 80;
 
-// "key value" lines, the value to the end of the line.
-std::map<std::string, std::string> values(std::istream& lines) {
+// Reads lines of a key, a space, and a value that goes on to the end of the line.
+std::map<std::string, std::string> read_values(std::istream& lines) {
   std::map<std::string, std::string> all;
   for (std::string line; std::getline(lines, line);) {
     auto space = line.find(' ');
@@ -34,12 +34,11 @@ PoolFormat parse_format(std::string const& text) {
   std::string first;
   std::getline(lines, first);
   if (first != kFormat) {
-    if (first.size() > kLongestShown) first = first.substr(0, kLongestShown) + "...";
-    throw std::runtime_error("says \"" + first +
+    throw std::runtime_error("says \"" + sys::excerpt(first) +
                              "\", which this version does not know: it needs the snapclone that "
                              "made the pool, or a newer one");
   }
-  auto found = values(lines);
+  auto found = read_values(lines);
   std::string backend = found["backend"];
   return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend};
 }
@@ -68,7 +67,7 @@ void write_format(fs::path const& pool, PoolFormat const& format) {
 void check_remembered(fs::path const& file, fs::path const& pool) {
   if (!sys::exists(file)) return;
   std::istringstream lines(sys::read_file(file));
-  auto remembered = values(lines);
+  auto remembered = read_values(lines);
   std::string const& identity = remembered["identity"];
   if (identity.empty()) {
     throw std::runtime_error("the file " + file.string() +

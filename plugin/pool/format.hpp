@@ -10,14 +10,14 @@ namespace snapclone::pool {
 
 namespace fs = boost::filesystem;
 
-// What a pool says of itself, in its file `format`, one line each:
+// The content of the pool's file `format`, one line each:
 //   snapclone pool 1
 //   identity abcdefgh23456723
 //   backend btrfs
-// Pools that were made before the lines after the first existed have none, and are overlay's.
+// The oldest pools have only the first line, and are overlay's.
 struct PoolFormat {
   std::string identity;
-  std::string backend;  // what made its trees
+  std::string backend;  // the one that made its trees
 
   bool operator==(PoolFormat const&) const = default;
 };
@@ -26,20 +26,19 @@ struct PoolFormat {
 PoolFormat parse_format(std::string const& text);
 std::string print_format(PoolFormat const& format);
 
-// Nothing if there is no pool in that directory yet. Throws for a format that this version does not
-// know. Changes nothing.
+// Returns nothing if there is no pool in the directory yet. Throws for a format that this version
+// does not know. Changes nothing.
 std::optional<PoolFormat> read_format(fs::path const& pool);
 
 // Durable, as a whole or not at all.
 void write_format(fs::path const& pool, PoolFormat const& format);
 
-// A plugin whose pool is a directory of the host keeps in a file of its own, apart from the pool,
-// which pool that is: an upgrade resets the directory silently to the plugin's default, and before
-// its disk is mounted it is another one as well. The engine would take the volumes for deleted.
+// A plugin whose pool is a directory of the host remembers the pool's identity in a file outside
+// the pool. An upgrade silently resets that directory to the plugin's default, and before its disk
+// is mounted the directory is another one, too: the engine would take the volumes for deleted.
 //
-// Throws, with the sentence that says how to put it right, if `file` names a pool and that is not
-// the one in the directory. Changes nothing. `host_path` is where the pool lies on the host, as far
-// as is known.
+// Throws, with a sentence that says how to put it right, if `file` names a pool and another one, or
+// none, is in the directory. Changes nothing. `host_path` is the pool's path on the host, if known.
 void check_remembered(fs::path const& file, fs::path const& pool);
 void remember(fs::path const& file, std::string const& identity, std::string const& host_path);
 

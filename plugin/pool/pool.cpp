@@ -21,7 +21,7 @@ std::set<std::string> const kFiles = {"lock", "reserve", ".format", "format"};
 std::set<std::string> const kDirectories = {"layers",  "volumes", "clones", "mounts",
                                             "staging", "trash",   "empty"};
 
-// Who may rename what is in it could show the plugin another pool, or none.
+// Others who may rename its entries could show the plugin another pool, or none.
 void check_nobody_else_may_change(fs::path const& root) {
   struct stat status {};
   if (fstat(sys::open_dir(root).get(), &status) != 0) sys::fail("look at", root.string());
@@ -34,8 +34,9 @@ void check_nobody_else_may_change(fs::path const& root) {
       ". Give it to root alone, with chown root and chmod go-w. Nothing was touched");
 }
 
-// A file that is open for writing would keep the file system from being made read-only.
-sys::Fd locked(fs::path const& path, std::string const& pool) {
+// Opened for reading: a file that is open for writing would keep the file system from being made
+// read-only.
+sys::Fd lock(fs::path const& path, std::string const& pool) {
   sys::Fd fd(open(path.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd.get() < 0) sys::fail("open", path.string());
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
@@ -44,8 +45,8 @@ sys::Fd locked(fs::path const& path, std::string const& pool) {
                            " is in use by another snapclone: two must not share a pool");
 }
 
-// What is left if a pool is being made and the process ends: empty directories. Anything else is
-// not ours, or is a pool that has lost its file `format`, and would be taken for rubbish.
+// A process that ended while it made a pool left empty directories. Anything else is not ours, or
+// is a pool that has lost its file `format`, and would be taken for rubbish.
 bool is_left_of_a_start(fs::path const& root, std::string const& name) {
   if (name == "lost+found" || kFiles.count(name) != 0) return true;
   if (kDirectories.count(name) == 0) return false;
@@ -56,7 +57,7 @@ bool is_left_of_a_start(fs::path const& root, std::string const& name) {
   return true;
 }
 
-// A directory that was meant to be another one must not be filled with ours.
+// Whoever named the directory may have meant another one.
 void check_nothing_else_is_in(fs::path const& root) {
   for (auto const& name : sys::list_dir(root)) {
     if (is_left_of_a_start(root, name)) continue;
@@ -68,8 +69,8 @@ void check_nothing_else_is_in(fs::path const& root) {
   }
 }
 
-// A pool that says its format had all its directories. Without its records every layer would be
-// taken for rubbish, and without its layers every record.
+// A pool with a format had all its directories. Without its records every layer would be taken for
+// rubbish, and without its layers every record.
 void check_whole(fs::path const& root) {
   for (auto const* name : {"volumes", "layers"}) {
     if (sys::exists(root / name)) continue;
@@ -90,7 +91,7 @@ Pool::Pool(fs::path root, std::string const& on_host)
     check_nothing_else_is_in(root_);
   }
   check_nobody_else_may_change(root_);
-  lock_ = locked(root_ / "lock", on_host.empty() ? root_.string() : on_host);
+  lock_ = lock(root_ / "lock", on_host.empty() ? root_.string() : on_host);
   take_reserve();
   sys::remove_file(sys::temporary_of(root_ / "format"));
   descriptor_ = sys::open_dir(root_);
@@ -100,7 +101,7 @@ Pool::Pool(fs::path root, std::string const& on_host)
   }
   sys::ensure_dir(clones());
   sys::ensure_dir(mounts());
-  // Last: a pool that says its format has all its directories.
+  // Last, so that a pool with a format has all its directories.
   if (found) format_ = *found;
   if (!format_.identity.empty()) return;
   format_.identity = sys::random_id() + sys::random_id();

@@ -14,18 +14,18 @@ namespace fs = boost::filesystem;
 // Layer ids, topmost (newest) first.
 using Stack = std::vector<std::string>;
 
-// The directory that holds everything. Opening it makes what is missing, refuses a pool of a newer
-// format and a directory with other things in it or that others than root could change, and takes
-// its lock without waiting: two processes on one pool would delete each other's clones. What is in
-// it can be entered and read by root alone, whatever modes it had. Constant after construction but
-// for set_backend(), so safe from every thread.
+// The directory that holds everything. The constructor makes what is missing, and takes the lock
+// without waiting: two processes on one pool would delete each other's clones. It refuses a pool of
+// a newer format, a directory with other things in it, and one that others than root could change.
+// It makes every entry root's alone. Constant after construction, but for set_backend(), so safe
+// from every thread.
 //
 //   format                      what it is: pool/format.hpp
-//   lock                        flock(2), held as long as the process lives
+//   lock                        flock(2), for the life of the process
 //   reserve                     1 MiB of nothing, or less on a full disk
 //   empty/                      the layer below every first upper; never written
 //   layers/<id>/fs              a tree: written by one volume, or sealed and in stacks; never both
-//   layers/<id>/work            overlayfs' scratch directory, while the tree is an upper
+//   layers/<id>/work            overlayfs' work directory, while the tree is an upper
 //   layers/<id>/held            backend/backend.hpp
 //   volumes/<name>/volume.json  record of a volume or snapshot (volume/record.hpp)
 //   clones/<boot id>/<id>/      a live clone: clone.json, fs, work, held. Dead with its boot
@@ -34,7 +34,7 @@ using Stack = std::vector<std::string>;
 //   trash/<kind>-<id>           waiting for the deleter (volume/trash.hpp)
 class Pool {
  public:
-  // `on_host`: where that is for whoever reads a sentence, if not the same.
+  // `on_host` is the directory's path on the host, for messages; "": the same.
   explicit Pool(fs::path root, std::string const& on_host = "");
 
   fs::path const& root() const { return root_; }
@@ -55,22 +55,22 @@ class Pool {
   fs::path trash() const { return root_ / "trash"; }
   std::string const& boot() const { return boot_; }
 
-  // What lies in a directory of a volume, of a clone, or in both a layer's and a clone's, wherever
-  // that directory is just now.
+  // The record in a volume's directory, the record in a clone's, and the content in a layer's or a
+  // clone's, wherever that directory lies now.
   static fs::path record_in(fs::path const& volume) { return volume / "volume.json"; }
   static fs::path clone_record_in(fs::path const& clone) { return clone / "clone.json"; }
   static fs::path content(fs::path const& tree) { return tree / "fs"; }
 
-  // Random, and the pool's for ever.
+  // Random; it never changes.
   std::string const& identity() const { return format_.identity; }
 
-  // The backend that made the pool's trees, which alone can use them; "" as long as there are none.
-  // set_backend() is durable; it is for the start, before anyone else looks.
+  // The backend that made the pool's trees, which alone can use them; "" while there are none.
+  // set_backend() is durable. It is for the start, before there are other threads.
   std::string backend() const;
   void set_backend(std::string const& name);
 
-  // A full disk must not keep the plugin from starting: what the start needs is kept back in the
-  // file `reserve`, which opening the pool frees, as take_reserve() does. keep_reserve() makes it
+  // A full disk must not keep the plugin from starting. So the file `reserve` keeps back the space
+  // that a start needs. Opening the pool frees it, as take_reserve() does. keep_reserve() makes it
   // again, or throws sys::Error.
   void take_reserve() const;
   void keep_reserve() const;

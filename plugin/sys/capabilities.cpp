@@ -27,7 +27,7 @@ std::uint64_t permitted() {
   return now.words[0].permitted | std::uint64_t{now.words[1].permitted} << 32U;
 }
 
-// Permitted and effective; inheritable becomes empty, and what is not inheritable is not ambient.
+// Sets permitted and effective. Inheritable becomes empty, and ambient with it.
 void set_permitted(std::uint64_t set) {
   Sets wanted;
   for (auto& word : wanted.words) {

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-// What the calling thread, and every thread that it starts from then on, may do as root
-// (capabilities(7)). Linux keeps this for each thread: a process calls these before it has a second
-// one. Nothing here can be taken back.
+// Limits what the calling thread, and every thread it starts later, may do as root
+// (capabilities(7)). Linux keeps capabilities for each thread, so a process calls these functions
+// before it has a second one. Nothing here can be undone.
 namespace snapclone::sys {
 
 struct Capability {
@@ -15,9 +15,8 @@ struct Capability {
   char const* use;  // "it is needed to …"
 };
 
-// The ones that the program cannot do its work without, on any backend. An overlay is written with
-// the capabilities of whoever mounted it, so what a container may do in a volume is limited by
-// these as well.
+// The capabilities that the program needs, whatever the backend. Overlayfs writes with those of the
+// process that mounted the overlay, so they also limit what a container may do in a volume.
 std::vector<Capability> const& needed_capabilities();
 
 // Gives up all capabilities but the needed ones, and what execve(2) could give (no_new_privs).
@@ -25,10 +24,10 @@ std::vector<Capability> const& needed_capabilities();
 // it.
 void keep_needed_capabilities();
 
-// The same for a set of one's own (bit n: capability n). What is not there is not missed.
+// The same for any set (bit n is capability n). Missing ones are no error.
 void keep_capabilities(std::uint64_t set);
 
-// Gives up one of them, in the calling thread and those it starts.
+// Gives up a single capability.
 void give_up_capability(unsigned number);
 
 }  // namespace snapclone::sys

@@ -87,7 +87,7 @@ std::size_t least_subdirs(fs::path const& path) {
 }
 
 std::string read_file(fs::path const& path) {
-  // Whatever it is, looking at it must not wait.
+  // If it is a fifo, opening it must not wait.
   Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) fail("open", path.string());
   std::string content;

@@ -38,8 +38,7 @@ void make_dir(fs::path const& path, mode_t mode = 0700);
 // The same, but an existing directory is fine, whatever its mode.
 void ensure_dir(fs::path const& path, mode_t mode = 0700);
 
-// Takes a file or directory from others than root, if they can get at it: owner and group become
-// root, and the mode 0600 or 0700.
+// Makes a file or directory root's alone: owner and group become root, the mode 0600 or 0700.
 void make_private(fs::path const& path);
 
 bool exists(fs::path const& path);
@@ -47,11 +46,11 @@ bool exists(fs::path const& path);
 // Names in a directory, without "." and "..", in no order.
 std::vector<std::string> list_dir(fs::path const& path);
 
-// Whether there are none, however many there are.
+// Whether a directory has no entries. No slower for a large one.
 bool is_empty_dir(fs::path const& path);
 
-// How many directories are in a directory at least, by its own count of links; 0 on file systems
-// that do not count them (btrfs).
+// A lower bound for the number of directories in a directory, from its link count; 0 on file
+// systems that do not count (btrfs).
 std::size_t least_subdirs(fs::path const& path);
 
 // Whole file, at most 1 MiB; more is an error (EFBIG): our records are small.
@@ -62,19 +61,19 @@ enum class Durability {
   power     // the content survives a power cut; sync_dir() makes the file's name survive too
 };
 
-// Replaces the file as a whole or not at all: a temporary file beside it, whose name begins with a
-// dot as no volume's does, then rename. Only a process that ends just then leaves the temporary
-// file behind.
+// Replaces the file as a whole or not at all: writes a temporary file beside it, whose name begins
+// with a dot as no volume's does, and renames that. Only a process that ends just then leaves the
+// temporary file behind. The mode is 0600.
 void write_file(fs::path const& path, std::string_view content, Durability durability);
 fs::path temporary_of(fs::path const& path);
 
 // Makes a file, which must not exist: nobody else can have prepared it, as a link to another one.
 void write_new_file(fs::path const& path, std::string_view content, mode_t mode);
 
-// Writes over the content of a file with a record of the same length. Whoever reads it, also after
-// a kill -9, finds the old or the new one if they differ in a single character; nothing is said of
-// a power cut. False, and nothing is done, if the file is not there or its length is another. It
-// costs a tenth of a replacement: ext4 writes a file out before it takes another one's place.
+// Overwrites a file with a record of the same length. If old and new differ in a single character,
+// a reader finds one or the other, also after a kill -9; a power cut may leave neither. Returns
+// false, and does nothing, if the file is missing or has another length. It costs a tenth of
+// write_file(): ext4 writes a file out before it replaces another one.
 bool overwrite_file(fs::path const& path, std::string_view content);
 
 // Removes a file; one that is not there is fine.

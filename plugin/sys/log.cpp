@@ -11,8 +11,8 @@
 namespace snapclone::sys {
 namespace {
 
-// Leaves warnings and errors to the other stream.
-class Informing final : public spdlog::sinks::stdout_sink_mt {
+// Standard output without warnings and errors, which go to standard error.
+class InfoSink final : public spdlog::sinks::stdout_sink_mt {
  public:
   void log(spdlog::details::log_msg const& message) override {
     if (message.level < spdlog::level::warn) spdlog::sinks::stdout_sink_mt::log(message);
@@ -21,7 +21,7 @@ class Informing final : public spdlog::sinks::stdout_sink_mt {
 
 spdlog::logger& logger() {
   static spdlog::logger instance = [] {
-    auto out = std::make_shared<Informing>();
+    auto out = std::make_shared<InfoSink>();
     out->set_pattern("%v");
     auto err = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     err->set_level(spdlog::level::warn);

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-// One line per event, safe from every thread. Information goes to stdout and warnings and errors
-// to stderr, because the engine logs a plugin's two streams at those levels and adds the time. A
-// line stays one, and does nothing to a terminal (sys/text.hpp).
+// Logs one line per event. Safe from every thread. Information goes to stdout, and warnings and
+// errors go to stderr, because the engine logs a plugin's two streams at those levels and adds the
+// time. Line breaks and other control characters are written out (sys/text.hpp).
 namespace snapclone::sys {
 
 // False, and nothing changes, if the name is not one of debug, info, warning and error.

@@ -10,11 +10,11 @@
 // sys::Error; every function may be called from any thread.
 namespace snapclone::sys {
 
-// Whether something with a device number of its own is mounted on the directory, which lies on a
-// healthy file system. True for every overlay and tmpfs, also for a broken one that answers no
-// question; a bind mount within one file system is not seen.
+// Whether a file system with its own device number is mounted on the directory, which lies on a
+// healthy one. True for every overlay and tmpfs, also for a broken one on which every call fails.
+// It does not see a bind mount within one file system.
 bool is_mounted(fs::path const& directory);
-// The same for one who knows the device number of the directory that it is in.
+// The same, for a caller who knows the device number of the directory's parent.
 bool is_mounted(fs::path const& directory, dev_t around);
 dev_t device_of(fs::path const& path);
 
@@ -39,14 +39,14 @@ void mount_overlay(Overlay const& overlay, fs::path const& target);
 // Makes an overlay and closes it at once, without attaching it anywhere. Returns 0 or errno.
 int try_overlay(Overlay const& overlay);
 
-// Shows one directory as another, without what is mounted in it.
+// Binds a directory to another one, without the mounts inside it.
 void bind(fs::path const& from, fs::path const& target);
-// Makes such a mount read-only here; not where it has been propagated to already.
+// Makes such a mount read-only. Copies that were propagated before stay writable.
 void make_bind_read_only(fs::path const& target);
 
 void mount_tmpfs(fs::path const& target, std::string const& options);
 
-// Unmounts. What is busy is detached instead: it goes when its last user does.
+// Unmounts. A busy mount is detached instead, and goes with its last user.
 void unmount(fs::path const& target);
 
 }  // namespace snapclone::sys

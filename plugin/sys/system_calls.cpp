@@ -30,9 +30,9 @@
 namespace snapclone::sys {
 namespace {
 
-// What the program and the libraries in it call, in every form that C libraries have for it:
-// architectures that came later have no mkdir(2), only mkdirat(2). No form that is gone from the
-// oldest C library it can be built with.
+// The calls of the program and its libraries, in every form that C libraries use: newer
+// architectures have no mkdir(2), only mkdirat(2). A form that the oldest supported C library does
+// not use any more is left out.
 constexpr char const* kListed[] = {
     // descriptors
     "openat", "openat2", "close", "fcntl", "flock", "read", "pread64", "write", "writev",
@@ -66,7 +66,7 @@ constexpr char const* kListed[] = {
     // a thread that gives up a capability for a trial; none can be gained with it
     "capget", "capset"};
 
-// Calls of which one argument decides: it is allowed if (argument & mask) == value.
+// A call that is allowed if (argument & mask) == value.
 struct Limited {
   char const* call;
   unsigned argument;

@@ -12,8 +12,8 @@
 namespace snapclone::tree {
 namespace {
 
-// How overlayfs stores a tree, as opposed to what it shows: a container's own xattr of that prefix
-// is stored with the prefix twice.
+// Whether overlayfs stores a tree with this xattr. A container's own xattr with that prefix is
+// stored with the prefix twice.
 bool is_overlay_mark(std::string const& key) {
   return key.rfind("trusted.overlay.", 0) == 0 && key.rfind("trusted.overlay.overlay.", 0) != 0;
 }
@@ -52,7 +52,7 @@ DirectoryAttributes read_attributes(fs::path const& directory) {
   return attributes_of(fd.get(), directory.string());
 }
 
-// Mostly there is nothing to change but the time: a new directory belongs to root, as most do.
+// Usually only the time changes: a new directory belongs to root, as most do.
 void write_attributes(fs::path const& directory, DirectoryAttributes const& attributes) {
   std::string const& path = directory.string();
   sys::Fd fd = sys::open_dir(directory);

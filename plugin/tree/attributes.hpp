@@ -11,8 +11,8 @@ namespace snapclone::tree {
 
 namespace fs = boost::filesystem;
 
-// What a directory shows of itself, apart from its entries. ACLs and capabilities are xattrs.
-// Overlayfs' own xattrs (trusted.overlay.*) are left out: they say how a tree is stored.
+// The attributes of a directory. ACLs are xattrs. Overlayfs' own xattrs (trusted.overlay.*) are
+// left out: they say how a tree is stored.
 struct DirectoryAttributes {
   unsigned mode = 0;
   unsigned uid = 0;
@@ -26,8 +26,8 @@ struct DirectoryAttributes {
 
 DirectoryAttributes read_attributes(fs::path const& directory);
 
-// Gives the directory these attributes; xattrs it has beyond them are removed. The access time
-// becomes the modification time.
+// Gives the directory these attributes, and removes all its other xattrs. The access time becomes
+// the modification time.
 void write_attributes(fs::path const& directory, DirectoryAttributes const& attributes);
 
 }  // namespace snapclone::tree

@@ -27,14 +27,15 @@ constexpr std::size_t kChunk = 16U << 20U;  // a hundredth of a second on a good
 constexpr std::size_t kBuffer = 128U << 10U;
 constexpr std::size_t kLargestXattr = 65536;  // XATTR_LIST_MAX and XATTR_SIZE_MAX
 
-// Whether an errno says that a way of copying cannot be gone, so that the next is to be tried.
-bool impassable(int code, std::atomic<bool>& way) {
+// Whether the next way of copying is to be tried after this errno. `supported` becomes false if
+// this way cannot work for any file.
+bool should_fall_back(int code, std::atomic<bool>& supported) {
   switch (code) {
     case EOPNOTSUPP:  // ext4, tmpfs and xfs without reflinks
     case EXDEV:       // two file systems; reflinks before Linux 5.18: two mounts of one
     case ENOTTY:      // file systems that do not know the request, such as FUSE's
     case ENOSYS:      // a seccomp filter that does not know the call
-      way = false;
+      supported = false;
       return true;
     case EINVAL:   // this file alone: btrfs without copy-on-write (chattr +C), xfs realtime
     case ETXTBSY:  // this file alone: a swap file in use
@@ -85,9 +86,9 @@ timespec time_of(statx_timestamp const& time) { return {time.tv_sec, time.tv_nse
 
 }  // namespace
 
-Original stat_original(sys::Fd held, TreePath place) {
-  if (held.get() < 0) sys::fail("open", place.text());
-  Original found{std::move(held), {}, std::move(place)};
+Original stat_original(sys::Fd fd, TreePath place) {
+  if (fd.get() < 0) sys::fail("open", place.text());
+  Original found{std::move(fd), {}, std::move(place)};
   unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
   if (statx(found.fd.get(), "", AT_EMPTY_PATH, mask, &found.status) != 0) {
     sys::fail("look at", found.place.text());
@@ -133,10 +134,10 @@ void ContentCopier::copy(Original const& from, int to) {
   if (ftruncate(to, std::min(size, now.st_size)) != 0) sys::fail("copy", from.place.text());
 }
 
-// Through the descriptor, so that nothing but this regular file is ever opened: opening a device or
-// a fifo does something. Without an access time, because a snapshot never changes. Opening a file
-// that somebody has a lease on can take 45 s (/proc/sys/fs/lease-break-time), and nothing can stop
-// it then: so it is tried until the lease has gone.
+// Opens the path of the descriptor, so that it can only be this regular file: opening a device or a
+// fifo has effects. O_NOATIME, because a snapshot never changes. Opening a file that somebody has a
+// lease on may block for 45 s (/proc/sys/fs/lease-break-time), and then nothing can cancel it. So
+// this tries without blocking until the lease is gone.
 sys::Fd ContentCopier::open_content(Original const& from) {
   constexpr std::chrono::milliseconds kTryAgain{20};
   std::string const path = proc_path(from.fd.get());
@@ -156,11 +157,11 @@ sys::Fd ContentCopier::open_content(Original const& from) {
 bool ContentCopier::reflink(int from, int to, TreePath const& place) {
   if (!reflinks_) return false;
   if (ioctl(to, FICLONE, from) == 0) return true;
-  if (!impassable(errno, reflinks_)) sys::fail("copy", place.text());
+  if (!should_fall_back(errno, reflinks_)) sys::fail("copy", place.text());
   return false;
 }
 
-// Returns where the last extent that was copied ends.
+// Returns the end of the last extent that was copied.
 off_t ContentCopier::copy_extents(int from, int to, off_t size, TreePath const& place) {
   off_t done = 0;
   while (done < size) {
@@ -195,7 +196,7 @@ std::size_t ContentCopier::copy_some(int from, int to, off_t at, std::size_t len
     off_t out = at;
     ssize_t copied = copy_file_range(from, &in, to, &out, length, 0);
     if (copied > 0) return static_cast<std::size_t>(copied);
-    if (copied < 0 && !impassable(errno, ranges_)) sys::fail("copy", place.text());
+    if (copied < 0 && !should_fall_back(errno, ranges_)) sys::fail("copy", place.text());
   }
   char buffer[kBuffer];
   ssize_t got = pread(from, buffer, std::min(length, kBuffer), at);

@@ -13,11 +13,11 @@
 
 #include <sys/stat.h>
 
-// What makes one file, directory, link or device a copy of another. Everything throws sys::Error,
-// which names the original. Needs /proc, because many calls do not take an O_PATH descriptor.
+// Copies one file, directory, link or device. Everything throws sys::Error, which names the
+// original. Needs /proc, because many calls take no O_PATH descriptor.
 namespace snapclone::tree {
 
-// What is copied, held by a descriptor (O_PATH): it stays the same whatever is done to its name.
+// The entry to copy, by a descriptor (O_PATH): it stays the same whatever happens to its name.
 struct Original {
   sys::Fd fd;
   struct statx status {};  // as it was before anything of it was read
@@ -25,14 +25,14 @@ struct Original {
 };
 
 // Takes what open_beneath() returned, and reads its status. Throws for its errno if that was -1.
-Original stat_original(sys::Fd held, TreePath place);
+Original stat_original(sys::Fd fd, TreePath place);
 
-// Makes a copy that has neither content nor attributes yet. That of a regular file is open for
-// writing, everything else is held.
+// Makes a copy without content and attributes. Returns its descriptor: of a regular file one to
+// write to, of everything else one with O_PATH.
 sys::Fd make_copy(Original const& from, int directory, std::string const& name);
 
-// Copies content in the cheapest way there is, and remembers for its lifetime what the file systems
-// do not have. Every thread of a run uses the same one.
+// Copies content in the cheapest way there is: as a reflink, with copy_file_range(2), or through a
+// buffer. It remembers which ways the file systems do not support. All threads of a run share it.
 class ContentCopier {
  public:
   // `stop` is looked at before each piece of a file; then copy() throws sys::Cancelled.
@@ -41,8 +41,8 @@ class ContentCopier {
   ContentCopier(std::stop_token stop, std::chrono::milliseconds lease_wait)
       : stop_(std::move(stop)), lease_wait_(lease_wait.count()) {}
 
-  // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
-  // the beginning is copied, of one that shrinks what is left.
+  // Fills `to`, an empty regular file. Holes stay holes. A file that grows meanwhile is copied up
+  // to the size it had at first, one that shrinks up to its new end.
   void copy(Original const& from, int to);
 
  private:
@@ -64,8 +64,8 @@ class ContentCopier {
 // container's own attribute, and is stored as overlayfs stores such.
 void copy_attributes(Original const& from, int to, bool through_overlay);
 
-// Removes all extended attributes of `to`, such as an ACL that new entries would inherit, which the
-// original does not have.
+// Removes the extended attributes of `to` that the original does not have, such as an ACL that new
+// entries would inherit.
 void remove_other_xattrs(Original const& from, int to);
 
 }  // namespace snapclone::tree

@@ -29,9 +29,9 @@ namespace {
 
 constexpr std::size_t kReportedPaths = 20;
 
-// One run. Its unit of work is a directory and its entries; the directories among them are made,
-// and then wait for their own turn. So nothing changes a directory once its entries are there, and
-// it gets its attributes at once.
+// One run. Its unit of work is a directory and its entries. Directories among the entries are made,
+// and then wait for a thread. So nothing changes a directory after its entries were made, and it
+// gets its attributes at once.
 class TreeCopy {
  public:
   TreeCopy(fs::path const& from, fs::path const& to, CopyOptions const& options)
@@ -54,7 +54,8 @@ class TreeCopy {
       to = sys::Fd();
     }
   };
-  // What is one file under all its names. With its birth, because an inode number is used again.
+  // The same for all names of a file. The birth time is in it, because inode numbers are used
+  // again.
   using Identity = std::tuple<unsigned, unsigned, std::uint64_t, std::int64_t, unsigned>;
 
   struct Linked {
@@ -104,7 +105,7 @@ CopyReport TreeCopy::run(TreePath const& root) {
     try {
       while (others.size() + 1 < options_.threads) others.emplace_back([this] { work(); });
     } catch (std::system_error const&) {
-      // The machine has no more threads to give: fewer do as well.
+      // The system gives no more threads. Fewer will do.
     }
     work();
   }
@@ -169,7 +170,7 @@ void TreeCopy::copy_directory(Directory directory) {
   copy_attributes(self, directory.to.get(), options_.through_overlay);
 }
 
-// False if it is no more where it was seen: then its copy, which is empty, goes too.
+// False if it is not where it was seen any more. Then its copy, which is empty, is removed.
 bool TreeCopy::open_again(Directory& directory) const {
   TreePath const& place = directory.place;
   directory.from = open_directory_beneath(from_.get(), place);
@@ -188,9 +189,9 @@ bool TreeCopy::open_again(Directory& directory) const {
 }
 
 void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
-  sys::Fd held = open_beneath(into.from.get(), name);
-  if (held.get() < 0 && errno == ENOENT) return;
-  Original from = stat_original(std::move(held), into.place.below(name));
+  sys::Fd entry = open_beneath(into.from.get(), name);
+  if (entry.get() < 0 && errno == ENOENT) return;
+  Original from = stat_original(std::move(entry), into.place.below(name));
   sys::Fd to = make_or_link(from, into);
   if (to.get() < 0) return;
   if (S_ISDIR(from.status.stx_mode)) {
@@ -202,7 +203,7 @@ void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
   copy_attributes(from, to.get(), options_.through_overlay);
 }
 
-// -1 if it is another name of what has been made before.
+// Returns -1 if the file had been copied already, and its copy has one more name now.
 sys::Fd TreeCopy::make_or_link(Original const& from, Directory const& into) {
   struct statx const& status = from.status;
   std::string const& name = from.place.name();

@@ -21,9 +21,9 @@ struct CopyOptions {
 };
 
 struct CopyReport {
-  // Paths in the tree of what was immutable or append-only (chattr +i, +a) and whose copy is not,
-  // because such a copy could not be written or removed; not more than 20 of them, and their
-  // number.
+  // Paths, inside the tree, of files that are immutable or append-only (chattr +i, +a). Their
+  // copies are not, because nobody could write or remove such a copy. The first 20 are listed, and
+  // all are counted.
   std::vector<std::string> flags_lost;
   std::size_t flags_lost_count = 0;
 };

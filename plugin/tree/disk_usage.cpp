@@ -34,9 +34,9 @@ bool shares_extents(int fd) {
 }
 
 // The unshared bytes of a regular file; all its blocks if the file system does not tell.
-std::uint64_t own_bytes(sys::Fd const& held, std::uint64_t blocks, std::stop_token const& stop) {
+std::uint64_t own_bytes(sys::Fd const& entry, std::uint64_t blocks, std::stop_token const& stop) {
   // It does not wait for whoever has a lease on it.
-  sys::Fd fd(open(proc_path(held.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+  sys::Fd fd(open(proc_path(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
   if (fd.get() < 0) return blocks;
   std::vector<std::uint64_t> buffer((sizeof(fiemap) + kExtents * sizeof(fiemap_extent)) / 8);
   auto* map = reinterpret_cast<fiemap*>(buffer.data());
@@ -98,16 +98,16 @@ class Sum {
 
   void add_entry(Directory const& directory, std::string name) {
     sys::throw_if_cancelled(stop_);
-    sys::Fd held = open_beneath(directory.fd.get(), name);
-    if (held.get() < 0) return expect_gone(directory.place.below(std::move(name)));
+    sys::Fd entry = open_beneath(directory.fd.get(), name);
+    if (entry.get() < 0) return expect_gone(directory.place.below(std::move(name)));
     struct stat status {};
-    if (fstat(held.get(), &status) != 0) sys::fail("measure", directory.place.text());
+    if (fstat(entry.get(), &status) != 0) sys::fail("measure", directory.place.text());
     if (!S_ISDIR(status.st_mode) && counted_before(status)) return;
     auto blocks = static_cast<std::uint64_t>(status.st_blocks) * kBlock;
     bool ask = shares_ && S_ISREG(status.st_mode) && blocks > 0;
-    bytes_ += ask ? own_bytes(held, blocks, stop_) : blocks;
+    bytes_ += ask ? own_bytes(entry, blocks, stop_) : blocks;
     if (S_ISDIR(status.st_mode)) {
-      waiting_.add({directory.place.below(std::move(name)), std::move(held)});
+      waiting_.add({directory.place.below(std::move(name)), std::move(entry)});
     }
   }
 

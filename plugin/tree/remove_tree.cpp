@@ -38,12 +38,12 @@ struct OpenDir {
   int descriptor() const { return entries.descriptor(); }
 };
 
-// A container chooses how deep its tree is, and each level costs a descriptor: what lies deeper
-// than this is moved up to the top first.
+// A container chooses how deep its tree is, and each level costs a descriptor. So directories that
+// lie deeper than this are moved up first.
 constexpr std::size_t kDeepest = 64;
 
-// Moves an entry of the last directory as far up as it goes; false if that is nowhere. A directory
-// cannot leave its btrfs subvolume.
+// Moves an entry of the last directory as far up as it goes. False if it can go nowhere, because a
+// directory cannot leave its btrfs subvolume.
 bool move_up(std::vector<OpenDir>& path, std::string const& name) {
   std::string moved = "deep-" + sys::random_id();
   int from = path.back().descriptor();
@@ -92,9 +92,9 @@ void remove_tree(fs::path const& root, std::stop_token const& stop, Shortcut con
     if (shortcut && shortcut(here.descriptor(), *name)) continue;
     if (path.size() >= kDeepest && move_up(path, *name)) continue;
     sys::Fd below = open_below(here.descriptor(), name->c_str());
-    std::string shown = *name + " in " + root.string();
-    if (below.get() < 0) sys::fail("open directory", shown);
-    path.emplace_back(std::move(below), *name, shown);
+    std::string path_shown = *name + " in " + root.string();
+    if (below.get() < 0) sys::fail("open directory", path_shown);
+    path.emplace_back(std::move(below), *name, path_shown);
   }
 }
 

@@ -16,7 +16,7 @@ namespace snapclone::volume {
 
 namespace {
 
-// Directories only, as deep as trials mount.
+// As deep as trials mount.
 void unmount_below(fs::path const& directory, int levels) {
   if (levels == 0 || !sys::exists(directory)) return;
   for (auto const& name : sys::list_dir(directory)) {
@@ -25,7 +25,7 @@ void unmount_below(fs::path const& directory, int levels) {
   }
 }
 
-sys::Fd locked(fs::path const& root) {
+sys::Fd lock(fs::path const& root) {
   sys::Fd fd = sys::open_dir(root);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
   if (errno != EWOULDBLOCK) sys::fail("lock", root.string());
@@ -38,14 +38,14 @@ sys::Fd locked(fs::path const& root) {
 
 MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   sys::ensure_dir(root_);
-  lock_ = locked(root_);
+  lock_ = lock(root_);
   if (!sys::is_mounted(root_)) {
     sys::mount_tmpfs(root_, "mode=0700,size=1m");
-    below_ = std::exchange(lock_, locked(root_));
+    below_ = std::exchange(lock_, lock(root_));
   }
   sys::make_private(root_);
   device_ = sys::device_of(root_);
-  // What a process that died was trying out.
+  // Trials of a process that was killed.
   clear_mount_point(trial());
   unmount_below(probes(), 2);
   tree::remove_tree(probes());
@@ -63,7 +63,7 @@ void clear_mount_point(fs::path const& target) {
   try {
     while (sys::is_mounted(target)) sys::unmount(target);
   } catch (sys::Error const& error) {
-    // What cannot be looked at is taken for mounted; the kernel says that it is not.
+    // is_mounted() takes what it cannot look at for mounted. Here the kernel says that it is not.
     if (error.code() != ENOENT && error.code() != EINVAL) throw;
   }
   if (rmdir(target.c_str()) != 0 && errno != ENOENT) {

@@ -12,14 +12,15 @@ namespace snapclone::volume {
 
 namespace fs = boost::filesystem;
 
-// Where things are mounted: on a tmpfs of their own, because the kernel's work for a mount grows
-// with the number of mounts that are children of the one its layers lie on. Root alone can enter:
-// the engine and its runtime do, and a container gets its mount without the path to it. Constant
-// after construction.
+// The directories to mount on. They lie on a tmpfs of their own, because the kernel's work for a
+// mount grows with the number of mounts that are children of the one its layers lie on. Only root
+// can enter: the engine and its runtime do, and a container gets its mount without the path to it.
+// Constant after construction.
 class MountPoints {
  public:
-  // Makes the directory and mounts the tmpfs, unless a process before us did. Locks it as long as
-  // it lives: what is mounted there and not in our pool would be unmounted. Throws if another has.
+  // Makes the directory and mounts the tmpfs, unless an earlier process did. Locks the directory
+  // for its lifetime, since a start unmounts whatever its own pool does not have. Throws if another
+  // process has the lock.
   explicit MountPoints(fs::path root);
 
   fs::path const& root() const { return root_; }
@@ -27,16 +28,16 @@ class MountPoints {
   fs::path clone(std::string const& id) const { return clones() / id; }
   fs::path volumes() const { return root_ / "volumes"; }
   fs::path volume(std::string const& name) const { return volumes() / name; }
-  // Whether a volume is mounted. Half the cost of sys::is_mounted(), for List asks for many.
+  // Whether a volume is mounted. Costs half of sys::is_mounted(): List asks it for every volume.
   bool has_volume(std::string const& name) const { return sys::is_mounted(volume(name), device_); }
-  // What a clone in memory writes.
+  // The tmpfs that a clone in memory writes to.
   fs::path memory() const { return root_ / "memory"; }
   fs::path memory(std::string const& clone_id) const { return memory() / clone_id; }
-  // Where what a volume shows is read while it is copied into one layer.
+  // For a mount of a stack while it is copied into one layer.
   fs::path view(std::string const& name) const { return views() / name; }
   fs::path views() const { return root_ / "views"; }
   fs::path trial() const { return root_ / "trial"; }
-  // Scratch directories that do not need the pool's disk, which may be full.
+  // For temporary directories: the pool's disk may be full.
   fs::path probes() const { return root_ / "probes"; }
 
  private:

@@ -66,7 +66,7 @@ void Trash::drop(fs::path const& tree, TrashKind kind) {
   try {
     put(tree, kind);
   } catch (sys::Error const&) {
-    queue({tree, kind, {}, {}, Clock::now()});  // which says so if it fails again
+    queue({tree, kind, {}, {}, Clock::now()});  // the thread reports it if it fails again
   }
 }
 
@@ -192,8 +192,8 @@ void Trash::rest(std::stop_token const& stop) {
   changed_.wait_until(mutex_, stop, next, [this]() REQUIRES(mutex_) { return is_due(); });
 }
 
-// Whether layers may be unneeded without it: not while its snapshot is there, as it nearly always
-// is.
+// Whether layers may be unneeded now that it is gone. Not while its snapshot exists, as it nearly
+// always does.
 bool Trash::frees_layers(Item const& item) const {
   if (!item.clone) return false;
   VolumePtr snapshot = catalogue_.find(item.clone->volume);
@@ -217,7 +217,7 @@ bool Trash::remove(Item& item, std::stop_token const& stop) {
     bool could_be_used = item.kind == TrashKind::clone || item.kind == TrashKind::layer;
     backend::Use use = could_be_used ? backend_.use_of(item.path) : backend::Use::free;
     if (use != backend::Use::free) {
-      if (!std::exchange(item.complained, true)) {
+      if (!std::exchange(item.reported, true)) {
         sys::log_info(name + (use == backend::Use::used
                                   ? " is still in use by a container and is kept until it ends"
                                   : " may be in use by a container that started before the plugin "
@@ -232,7 +232,7 @@ bool Trash::remove(Item& item, std::stop_token const& stop) {
   } catch (sys::Cancelled const&) {
     return false;
   } catch (std::exception const& error) {
-    if (!std::exchange(item.complained, true)) {
+    if (!std::exchange(item.reported, true)) {
       sys::log_warning("cannot delete " + name + " yet, will try again: " + error.what());
     }
     return false;
@@ -248,8 +248,8 @@ void Trash::keep_reserve() const {
   }
 }
 
-// The layers are listed before it is asked which are needed: one that appears later is pinned
-// until a record names it, and is not in the list. False if it has to be done again.
+// Lists the layers before it asks which are needed: a layer that appears later is not in the list,
+// and is pinned until a record names it. False if it has to be done again.
 bool Trash::put_unneeded_layers() {
   try {
     if (!catalogue_.may_sweep()) return true;

@@ -20,17 +20,16 @@ namespace snapclone::volume {
 //   clone   a clone's directory; its record pins its stack until it is gone
 //   layer   a layer that nothing needs
 //   boot    clones of another boot: nobody can be using them
-//   other   records, scratch directories, what was being made when the process ended
+//   other   records, work directories, and everything unfinished when the process ended
 enum class TrashKind { clone, layer, boot, other };
 
-// After how long what is in use is asked about again, if so many trees wait: the more there are,
-// the less often.
+// How long to wait before asking about a tree in use again: the more trees wait, the longer.
 std::chrono::milliseconds retry_pause(std::size_t waiting);
 
-// The only code that deletes trees, on a thread of its own at low priority. A tree that may be
-// mounted anywhere (a container can outlive the plugin's mounts) is asked about first and kept, and
-// asked about again later, as long as it is in use or the question fails. Deleting never crosses
-// a mount. Safe from every thread.
+// The only code that deletes trees, on a thread of its own at low priority. Before it deletes a
+// tree it asks whether anyone uses it, since a container can outlive the plugin's mounts. While
+// that is so, or the question fails, it keeps the tree and asks again later. It never crosses a
+// mount. Safe from every thread.
 class Trash {
  public:
   Trash(Pool const& pool, MountPoints const& points, backend::Backend& backend,
@@ -47,27 +46,27 @@ class Trash {
   // is moved by Mounts::discard(), to "clone-<its id>".)
   void put(fs::path const& tree, TrashKind kind);
 
-  // For before the start: every clone in trash/ is of another boot.
+  // Declares that every clone in trash/ belongs to another boot. For before start().
   void take_clones_for_another_boots();
 
-  // Queues an entry that lies in trash/ already; a clone's record spares it reading that. The pin
-  // of the clone's layers comes along: one that outlived the entry would hide them from the last
-  // sweep.
+  // Queues an entry that lies in trash/ already. With a clone's record it need not read that. It
+  // takes over the pin of the clone's layers: one that outlived the entry would hide them from the
+  // last sweep.
   void queue(fs::path const& entry);
   void queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pin pin);
 
-  // As put(), and does not fail: what cannot be moved now is moved as soon as that works, or at the
-  // next start. So its path must never come to be used again. The clone is not mounted any more.
+  // As put(), but never fails: a tree that cannot be moved now is moved as soon as that works, or
+  // at the next start. So its path must never be used again. The clone is not mounted any more.
   void drop(fs::path const& tree, TrashKind kind);
   void drop(CloneRecord const& clone);
 
   // Drops what the backend does not need in a tree that is durably in a stack now.
   void drop_leftover_work(fs::path const& tree);
 
-  // Looks for layers that nothing needs any more, soon.
+  // Soon deletes the layers that nothing needs any more.
   void sweep();
 
-  // Until the queue is empty but for what is in use. For tests.
+  // Waits until only trees in use are left in the queue. For tests.
   void wait();
 
  private:
@@ -78,7 +77,7 @@ class Trash {
     std::optional<CloneRecord> clone;  // what is known of it, with its pin
     Catalogue::Pin pin;
     Clock::time_point when;
-    bool complained = false;  // it has been logged once why it is kept
+    bool reported = false;  // the log says why it is kept
   };
 
   Item item(fs::path const& entry);
@@ -101,7 +100,7 @@ class Trash {
   backend::Backend& backend_;
   Catalogue& catalogue_;
 
-  bool cannot_sweep_ = false;  // the thread's own: that has been logged once
+  bool cannot_sweep_ = false;  // the log says so; the thread's own
 
   sys::Mutex mutex_;
   std::condition_variable_any changed_;

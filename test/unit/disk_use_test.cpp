@@ -3,7 +3,9 @@
 
 #include "api/status.hpp"
 #include "backend/select.hpp"
+#include "kit/failing_calls.hpp"
 #include "kit/media.hpp"
+#include "kit/privileges.hpp"
 #include "kit/world.hpp"
 #include "tree/disk_usage.hpp"
 
@@ -122,6 +124,22 @@ BOOST_FIXTURE_TEST_CASE(what_live_clones_have_written_is_counted_apart, Sampled)
   sampler.measure();
   BOOST_TEST(is_about(clones("seed"), 1));
   for (auto const* id : {"one", "two"}) unmount(id == std::string("one") ? "ram" : "seed", id);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_volume_that_cannot_be_listed_to_its_end_keeps_its_last_figures, Sampled) {
+  create_with("db", "file", megabytes(3));
+  sampler.measure();
+  World::write(mount("db", "id") / "more", megabytes(1));
+  unmount("db", "id");
+  in_a_thread([&] {
+    fail_calls({{"getdents64", EIO}});
+    sampler.measure();
+  });
+  BOOST_TEST(is_about(own("db"), 3));
+  BOOST_TEST(is_about(sampler.total().value().own, 3));
+  sampler.measure();
+  BOOST_TEST(is_about(own("db"), 4));
+  BOOST_TEST(is_about(sampler.total().value().own, 4));
 }
 
 BOOST_FIXTURE_TEST_CASE(status_says_how_much_and_since_when, Sampled) {

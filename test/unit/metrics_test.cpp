@@ -3,9 +3,11 @@
 
 #include "api/dispatch.hpp"
 #include "api/metrics_file.hpp"
+#include "kit/meanwhile.hpp"
 #include "kit/world.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace snapclone::test {
 namespace {
@@ -21,7 +23,31 @@ struct Measured : World {
   void ask(std::string const& verb, std::string const& body) {
     dispatch.handle("/VolumeDriver." + verb, body, [](api::Reply const&) {});
   }
+  void write_if_possible() const {
+    try {
+      writer.write();
+    } catch (sys::Error const&) {
+    }
+  }
   bool says(std::string const& line) const { return contains(read(file), line + "\n"); }
+};
+
+// A file of root's, and a directory of somebody else's in which the metrics are written.
+struct Foreign : Measured {
+  Foreign() {
+    write(secret, "secret");
+    fs::permissions(secret, fs::owner_read | fs::owner_write);
+    fs::create_directory(directory);
+    BOOST_REQUIRE(chown(directory.c_str(), 65534, 65534) == 0);
+  }
+  void check_secret() const {
+    struct stat status {};
+    BOOST_REQUIRE(stat(secret.c_str(), &status) == 0);
+    BOOST_TEST((status.st_mode & 07777U) == 0600U);
+    BOOST_TEST(read(secret) == "secret");
+  }
+  fs::path const directory = file.parent_path();
+  fs::path const secret = disk.path / "secret";
 };
 
 }  // namespace
@@ -65,6 +91,37 @@ BOOST_FIXTURE_TEST_CASE(anyone_may_read_the_file_and_nothing_else_lies_beside_it
   BOOST_REQUIRE(stat(file.parent_path().c_str(), &status) == 0);
   BOOST_TEST((status.st_mode & 0777U) == 0755U);
   BOOST_TEST(sys::list_dir(file.parent_path()) == Lines{"snapclone.prom"});
+}
+
+BOOST_FIXTURE_TEST_CASE(links_in_the_directory_lead_no_write_to_another_file, Foreign) {
+  for (auto const* name : {"new", ".new", "snapclone.prom"}) {
+    BOOST_TEST_CONTEXT(name) {
+      fs::remove(file);
+      fs::create_hard_link(secret, directory / name);
+      writer.write();
+      check_secret();
+      BOOST_TEST(contains(read(file), "snapclone_volumes"));
+      fs::remove(file);
+      fs::remove(directory / name);  // of a name that is not used
+      fs::create_symlink(secret, directory / name);
+      writer.write();
+      check_secret();
+      fs::remove(directory / name);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(links_that_are_swapped_in_meanwhile_lead_no_write_to_another_file,
+                        Foreign) {
+  fs::path const link = directory / "link";
+  {
+    Meanwhile swap([&] {
+      fs::create_symlink(secret, link);
+      fs::rename(link, directory / "new");
+    });
+    for (int round = 0; round < 10000; ++round) write_if_possible();
+  }
+  check_secret();
 }
 
 BOOST_AUTO_TEST_CASE(buckets_count_all_that_took_no_longer) {

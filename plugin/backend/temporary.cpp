@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/scratch.hpp"
+#include "backend/temporary.hpp"
 
 #include "sys/error.hpp"
 #include "sys/host.hpp"
@@ -9,15 +9,15 @@
 
 namespace snapclone::backend {
 
-Scratch::Scratch(fs::path const& parent) : path_(parent / sys::random_id()) {
+TemporaryDirectory::TemporaryDirectory(fs::path const& parent) : path_(parent / sys::random_id()) {
   sys::make_dir(path_);
 }
 
-Scratch::~Scratch() {
+TemporaryDirectory::~TemporaryDirectory() {
   try {
     tree::remove_tree(path_);
   } catch (sys::Error const& error) {
-    sys::log_warning(error.what());  // the next start does it
+    sys::log_warning(error.what());
   }
 }
 
@@ -25,7 +25,7 @@ Unmounter::~Unmounter() {
   try {
     sys::unmount(target);
   } catch (sys::Error const& error) {
-    // The next start unmounts what no record names. EINVAL: nothing had been mounted yet.
+    // The next start unmounts it. EINVAL: nothing had been mounted yet.
     if (error.code() != EINVAL) sys::log_warning(error.what());
   }
 }
