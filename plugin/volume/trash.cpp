@@ -51,13 +51,13 @@ void Trash::start() {
 }
 
 // A clone keeps its name, by which its mount points are found.
-fs::path Trash::new_entry(fs::path const& tree, TrashKind kind) const {
+fs::path Trash::entry_for(fs::path const& tree, TrashKind kind) const {
   std::string id = kind == TrashKind::clone ? tree.filename().string() : sys::random_id();
   return pool_.trash() / (std::string(name_of(kind)) + "-" + id);
 }
 
 void Trash::put(fs::path const& tree, TrashKind kind) {
-  fs::path entry = new_entry(tree, kind);
+  fs::path entry = entry_for(tree, kind);
   sys::rename_new(tree, entry);
   queue(entry);
 }
@@ -84,7 +84,7 @@ void Trash::take_clones_for_another_boots() {
   }
 }
 
-void Trash::queue(fs::path const& entry) { queue(item(entry)); }
+void Trash::queue(fs::path const& entry) { queue(read_item(entry)); }
 
 void Trash::queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pin pin) {
   queue({entry, TrashKind::clone, clone, std::move(pin), Clock::now()});
@@ -98,7 +98,7 @@ void Trash::queue(Item item) {
   changed_.notify_all();
 }
 
-Trash::Item Trash::item(fs::path const& entry) {
+Trash::Item Trash::read_item(fs::path const& entry) {
   Item item{entry, kind_of(entry.filename().string()), {}, {}, Clock::now()};
   if (item.kind != TrashKind::clone) return item;
   try {
@@ -206,7 +206,7 @@ bool Trash::remove(Item& item, std::stop_token const& stop) {
   try {
     if (item.path.parent_path() != pool_.trash()) {
       if (!sys::exists(item.path)) return true;
-      fs::path entry = new_entry(item.path, item.kind);
+      fs::path entry = entry_for(item.path, item.kind);
       sys::rename_new(item.path, entry);
       item.path = entry;
       name = entry.filename().string();

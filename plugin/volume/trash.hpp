@@ -80,8 +80,8 @@ class Trash {
     bool reported = false;  // the log says why it is kept
   };
 
-  Item item(fs::path const& entry);
-  fs::path new_entry(fs::path const& tree, TrashKind kind) const;
+  Item read_item(fs::path const& entry);
+  fs::path entry_for(fs::path const& tree, TrashKind kind) const;
   void queue(Item item);
   bool frees_layers(Item const& item) const;
   void run(std::stop_token const& stop);
