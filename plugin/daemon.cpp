@@ -23,7 +23,7 @@ namespace {
 namespace asio = boost::asio;
 
 // Mount of a clone waits for its file system, and most file systems have one journal: more threads
-// gain nothing. As many copies at once are more than any disk is faster with.
+// gain nothing. No disk gains from more copies at once, either.
 constexpr std::size_t kQuickWorkers = 16;
 constexpr std::size_t kSlowWorkers = 16;
 constexpr int kSlowNiceness = 5;  // copies give way to quick verbs where processors are few
@@ -154,7 +154,7 @@ void Daemon::write_metrics_later() {
   });
 }
 
-// Answers what is running and unmounts nothing. What takes too long is cut: that is as safe as a
+// Answers what is running and unmounts nothing. Cuts off what takes too long, which is as safe as a
 // crash.
 void Daemon::drain() {
   sys::log_info("stopping: answering what is running");

@@ -66,7 +66,7 @@ std::string described(volume::RawOptions const& options) {
   return sys::join(settings, " ");
 }
 
-// The sentence of what a verb threw.
+// The sentence that says why a verb failed.
 std::string sentence_of(std::exception_ptr const& failure) {
   try {
     std::rethrow_exception(failure);

@@ -135,8 +135,8 @@ asio::awaitable<void> Server::Core::accept_all() {
   }
 }
 
-// Requests that nobody waits for any more must not keep the engine out while they run or queue. As
-// many as there may be connections do not count.
+// A request whose client has gone must not keep the engine out while it runs or queues. Up to
+// `connections` of these do not count.
 bool Server::Core::full() {
   if (sessions.size() < limits.connections) return false;
   auto const abandoned = static_cast<std::size_t>(std::count_if(
@@ -144,9 +144,9 @@ bool Server::Core::full() {
   return sessions.size() - std::min(abandoned, limits.connections) >= limits.connections;
 }
 
-// Waits until a connection ends, or its turn to look again has come. If there is one that has not
-// been used for as long as a request may take, it makes room: clients that connect and say nothing
-// must not keep the engine out.
+// Waits until a connection ends or it is time to look again. Closes a connection that has been idle
+// for longer than a request may take: clients that connect and say nothing must not keep the engine
+// out.
 asio::awaitable<void> Server::Core::make_room() {
   auto const unused = [](Session const* session) {
     return session->idle_since().value_or(Session::Clock::time_point::max());

@@ -14,9 +14,9 @@ class io_context;
 
 // HTTP over a unix socket, as the engine speaks it: POST only, one request at a time per
 // connection, connections kept for ever while they are idle. If all are taken and another client
-// waits, the one that has been idle longest makes room, once that is longer than a request may
-// take. Requests whose clients have gone run to their end, and as many of them as there may be
-// connections take none.
+// waits, the one that has been idle longest is closed, once it has been idle for longer than a
+// request may take. A request whose client has gone still runs to completion. Up to
+// Limits::connections of these do not count against the limit.
 namespace snapclone::api {
 
 // Everything happens on the one thread that runs the io_context, and every function here must be

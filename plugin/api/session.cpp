@@ -68,8 +68,8 @@ bool is_malformed(beast::error_code error) {
   return error.category() == beast::error_code(http::error::bad_method).category();
 }
 
-// Which bytes are the body must be beyond doubt: whatever else a client and we could understand,
-// one of us would take the rest for another request. Beast lets these pass (RFC 9112, 6.1 and 6.3).
+// A client and we must agree where the body ends, or one of us takes the rest for another request.
+// Beast lets these doubtful headers pass (RFC 9112, 6.1 and 6.3).
 beast::error_code doubtful_body(http::request_header<> const& request) {
   std::string_view const length = request[http::field::content_length];
   bool const digits = length.find_first_not_of("0123456789") == std::string_view::npos;
@@ -96,7 +96,7 @@ asio::awaitable<void> Session::run() {
     stream_.expires_after(shared_->limits.request_time);
     beast::error_code const error = co_await read(parser);
     stream_.expires_never();
-    // So Linux says that what was written to a unix socket was not all read before it was closed.
+    // Linux reports a reset if the peer closed a unix socket without having read everything.
     bool const answer_lost = error == asio::error::connection_reset;
     if (auto const unread = std::exchange(if_unread_, nullptr); unread && answer_lost) unread();
     if (error) {

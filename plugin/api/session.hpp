@@ -45,11 +45,11 @@ class Session {
   // Ends when the connection does. The Session must live that long.
   boost::asio::awaitable<void> run();
 
-  // Since when it has waited for a request of which no byte has come; nothing while it does not.
+  // Since when the session has waited for the first byte of a request; nothing while it serves one.
   std::optional<Clock::time_point> idle_since() const { return idle_since_; }
 
-  // Whether its request is with the handler and nobody waits for the answer any more. Not so if the
-  // client has only finished sending.
+  // Whether its request is with the handler and its client has gone. A client that has only
+  // finished sending is not gone.
   bool abandoned();
 
   // Closes it if it is idle; a request that has come at this very moment is served first.

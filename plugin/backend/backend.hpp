@@ -21,13 +21,13 @@ enum class Access { persistent, throwaway, read_only };
 
 // Whether anyone may still use a tree that is not mounted here.
 //   free     it is proven that nobody does
-//   used     a container does, in whatever mount namespace
-//   unknown  one may, and nobody can find out: only the machine's next boot ends that
+//   used     a container does, in this mount namespace or another
+//   unknown  a container may, and nobody can find out before the machine's next boot
 enum class Use { free, used, unknown };
 
 enum class Form { sealed, writable };
 
-// What is in a tree keeps it from being captured; what() says what.
+// A tree cannot be captured because of its content; what() says which.
 class CannotCapture : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -35,9 +35,9 @@ class CannotCapture : public std::runtime_error {
 
 inline constexpr mode_t kNewVolumeMode = 0755;  // as Docker's local driver
 
-// How a pool makes trees. A tree is a directory with `fs`, which is what it shows or the topmost
-// part of it, and what the backend needs beside it. Every function throws sys::Error, may block,
-// and may be called from any thread, for different trees at once; a caller sees to it that nobody
+// How a pool makes trees. A tree is a directory: its `fs` holds what the tree shows, or the topmost
+// layer of that, and beside it lies what the backend needs. Every function may block, throws
+// sys::Error, and is safe from every thread for different trees. The caller makes sure that nobody
 // else changes the tree's directory.
 class Backend {
  public:
@@ -55,10 +55,10 @@ class Backend {
   // capture() of a tree that is being written gives one moment, as a power cut would.
   virtual bool captures_atomically() const = 0;
 
-  // Making a tree over a snapshot, or capturing one, copies all of its content.
+  // make_tree() and capture() copy all content.
   virtual bool copies() const = 0;
 
-  // Shows on this very pool that everything below works, by doing it. Throws with the reason.
+  // Tries everything below out on this very pool. Throws with the reason if something fails.
   // `mount_point` is an existing empty directory.
   virtual void self_test(fs::path const& mount_point) = 0;
 
@@ -66,17 +66,16 @@ class Backend {
   // its root directory included; an empty directory if there is nothing below.
   virtual void make_tree(fs::path const& tree, Stack const& below) = 0;
 
-  // Makes in the existing directory `into` a tree that has what `tree` has, over the same layers,
-  // and is sealed or, unless the backend is layered, writable. `tree` may be mounted and written
-  // meanwhile. Says which attributes were lost on the way. Nothing is synced. Throws CannotCapture,
-  // too.
+  // Makes in the existing directory `into` a tree with the content of `tree`, over the same layers.
+  // It is sealed or, unless the backend is layered, writable. `tree` may be mounted and written
+  // meanwhile. Reports which attributes were lost. Syncs nothing. Throws CannotCapture, too.
   virtual CopyReport capture(fs::path const& tree, fs::path const& into, Form form) = 0;
 
-  // A tree that was made and filled through its `fs` is complete: from now on nobody writes it.
+  // Ends the writing of a tree that was made and filled through its `fs`: nobody writes it again.
   virtual void seal(fs::path const& tree) = 0;
 
-  // What a tree that was written and is now in a stack does not need any more, if it is there; a
-  // caller moves it to the trash.
+  // The directory that a tree needed only while it was written, if it is still there. Once the tree
+  // is in a stack, the caller moves that directory to the trash.
   virtual std::optional<fs::path> leftover_work(fs::path const& /*tree*/) const {
     return std::nullopt;
   }
@@ -86,16 +85,16 @@ class Backend {
   virtual void mount(fs::path const& tree, Stack const& below, Access access,
                      std::string const& source, fs::path const& target) = 0;
 
-  // (layered) Mounts what two or more sealed layers show together, read-only.
+  // (layered) Mounts a stack of two or more sealed layers, read-only.
   virtual void view(Stack const& stack, fs::path const& target) = 0;
 
   // (layered) Whether the tree, which is not mounted, shows nothing but what `below` shows.
   virtual bool unchanged(fs::path const& tree, Stack const& below) = 0;
 
-  // Whether anyone uses the tree. Never guesses: if the question fails, that is thrown. Without
-  // can_probe(), a tree counts as free once its last Unmount was acknowledged, and
-  // hold_until_boot() is how the caller says that this is not so; that holds for a tree anywhere in
-  // the pool, until the machine's next boot, whatever the backend.
+  // Whether anyone uses the tree. Never guesses: throws if the kernel cannot be asked. A backend
+  // without can_probe() takes a tree for free once its last Unmount was acknowledged. If a caller
+  // knows better, it calls hold_until_boot(): then the tree is `unknown` until the machine's next
+  // boot, on every backend and wherever in the pool the tree is moved.
   //   <tree>/held   the boot ID
   Use use_of(fs::path const& tree);
   void hold_until_boot(fs::path const& tree) const;

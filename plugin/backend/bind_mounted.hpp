@@ -5,12 +5,12 @@
 
 namespace snapclone::backend {
 
-// What the backends have in common whose trees hold everything themselves: a tree is mounted by
-// binding its `fs`. A bind mount leaves no mark on what it shows, so the kernel cannot be asked who
-// uses it.
+// The common part of the backends whose trees hold everything themselves: they mount a tree by
+// binding its `fs`. A bind mount leaves no mark on the tree, so the kernel cannot be asked who uses
+// it.
 class BindMounted : public Backend {
  public:
-  // `scratch` is a directory on no account the pool's, for mounts that last a moment.
+  // `scratch` is a directory outside the pool, for mounts that last a moment.
   BindMounted(Pool const& pool, fs::path scratch) : Backend(pool), scratch_(std::move(scratch)) {}
 
   bool layered() const override { return false; }

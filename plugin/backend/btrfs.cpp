@@ -40,7 +40,7 @@ void refuse_subvolumes(fs::path const& subvolume) {
                       names + "; delete them, or make plain directories of them");
 }
 
-// Nobody could delete a snapshot of it, or a clone.
+// Throws for an immutable subvolume: nobody could delete a snapshot or clone of it.
 void refuse_immutable(fs::path const& subvolume) {
   struct statx status {};
   if (statx(AT_FDCWD, subvolume.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status) != 0) {

@@ -7,12 +7,12 @@
 
 namespace snapclone::backend {
 
-// Trees as btrfs subvolumes: `fs` is one, a sealed one read-only. Capturing takes as long as what
-// has to be written out of the page cache, whatever the size, and gives what the file system had at
-// one moment, as after a power cut (btrfs-subvolume(8)).
+// Trees as btrfs subvolumes: `fs` is one, read-only when the tree is sealed. Capturing writes out
+// the page cache and takes no longer for a larger tree. It gives the content at one moment, as
+// after a power cut (btrfs-subvolume(8)).
 //
-// A subvolume that a container makes inside a tree would be an empty directory in a snapshot of it:
-// capture() refuses and names it.
+// If a container made a subvolume inside a tree, capture() refuses and names it: in a snapshot it
+// would be an empty directory.
 class BtrfsBackend final : public BindMounted {
  public:
   using BindMounted::BindMounted;

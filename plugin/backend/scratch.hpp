@@ -7,8 +7,7 @@ namespace snapclone::backend {
 
 namespace fs = boost::filesystem;
 
-// A new directory that is deleted with the object. What cannot be deleted then is left to the next
-// start.
+// A new directory that is deleted with the object. If that fails, the next start deletes it.
 class Scratch {
  public:
   explicit Scratch(fs::path const& parent);

@@ -41,7 +41,7 @@ Selection select_backend(Pool& pool, fs::path const& scratch, fs::path const& tr
     try {
       backend->self_test(trial);
     } catch (sys::Error const& error) {
-      // Nothing can be freed on a full disk by a plugin that does not start.
+      // On a full disk the plugin starts all the same: only then can anything be removed.
       bool full = error.code() == ENOSPC || error.code() == EDQUOT;
       if (full && !in_pool.empty() && !backend->can_probe()) {
         return {std::move(backend),

@@ -18,7 +18,7 @@ void write_file(fs::path const& path, std::string const& text) {
   sys::write_file(path, text, sys::Durability::process);
 }
 
-// Everything in a pool comes to its place like this.
+// The pool's file system must have the rename that puts everything into place.
 void expect_rename_new(fs::path const& from, fs::path const& to) {
   try {
     sys::rename_new(from, to);

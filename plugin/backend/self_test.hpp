@@ -5,13 +5,13 @@
 
 #include <string>
 
-// What a backend shows of itself on a pool before it is used there: a small tree is sealed, a clone
-// of it is used as a container would, and the sealed one must not have changed.
+// The trial of a backend on a pool, before it is used there: it seals a small tree and uses a clone
+// of it as a container would. Then the sealed tree must not have changed.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;
 
-// Throws std::runtime_error with that sentence unless it holds.
+// Throws std::runtime_error with the sentence `what` unless `holds`.
 void expect(bool holds, std::string const& what);
 
 // Fills an empty directory.

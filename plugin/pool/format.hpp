@@ -10,11 +10,11 @@ namespace snapclone::pool {
 
 namespace fs = boost::filesystem;
 
-// What a pool says of itself, in its file `format`, one line each:
+// A pool's file `format`, one line each:
 //   snapclone pool 1
 //   identity abcdefgh23456723
 //   backend btrfs
-// Pools that were made before the lines after the first existed have none, and are overlay's.
+// The oldest pools have the first line alone; overlay made them.
 struct PoolFormat {
   std::string identity;
   std::string backend;  // what made its trees
@@ -33,13 +33,14 @@ std::optional<PoolFormat> read_format(fs::path const& pool);
 // Durable, as a whole or not at all.
 void write_format(fs::path const& pool, PoolFormat const& format);
 
-// A plugin whose pool is a directory of the host keeps in a file of its own, apart from the pool,
-// which pool that is: an upgrade resets the directory silently to the plugin's default, and before
-// its disk is mounted it is another one as well. The engine would take the volumes for deleted.
+// If the pool is a directory of the host, the plugin remembers which pool it is, in a file apart
+// from it. An upgrade silently resets the directory to the plugin's default, and before its disk is
+// mounted it is another directory, too. With the wrong pool the engine would take the volumes for
+// deleted.
 //
-// Throws, with the sentence that says how to put it right, if `file` names a pool and that is not
-// the one in the directory. Changes nothing. `host_path` is where the pool lies on the host, as far
-// as is known.
+// check_remembered() throws if `file` names another pool than the one in the directory, and says
+// how to put that right. It changes nothing. `host_path` is the pool's path on the host, "" if
+// unknown.
 void check_remembered(fs::path const& file, fs::path const& pool);
 void remember(fs::path const& file, std::string const& identity, std::string const& host_path);
 

@@ -21,7 +21,7 @@ std::set<std::string> const kFiles = {"lock", "reserve", ".format", "format"};
 std::set<std::string> const kDirectories = {"layers",  "volumes", "clones", "mounts",
                                             "staging", "trash",   "empty"};
 
-// Who may rename what is in it could show the plugin another pool, or none.
+// A user who may rename entries of the pool could show the plugin another pool, or none.
 void check_nobody_else_may_change(fs::path const& root) {
   struct stat status {};
   if (fstat(sys::open_dir(root).get(), &status) != 0) sys::fail("look at", root.string());
@@ -44,8 +44,8 @@ sys::Fd locked(fs::path const& path, std::string const& pool) {
                            " is in use by another snapclone: two must not share a pool");
 }
 
-// What is left if a pool is being made and the process ends: empty directories. Anything else is
-// not ours, or is a pool that has lost its file `format`, and would be taken for rubbish.
+// A process that ends while it makes a pool leaves empty directories. Anything else is not ours, or
+// is a pool that has lost its file `format`, and would be taken for rubbish.
 bool is_left_of_a_start(fs::path const& root, std::string const& name) {
   if (name == "lost+found" || kFiles.count(name) != 0) return true;
   if (kDirectories.count(name) == 0) return false;

@@ -14,14 +14,14 @@ namespace fs = boost::filesystem;
 // Layer ids, topmost (newest) first.
 using Stack = std::vector<std::string>;
 
-// The directory that holds everything. Opening it makes what is missing, refuses a pool of a newer
-// format and a directory with other things in it or that others than root could change, and takes
-// its lock without waiting: two processes on one pool would delete each other's clones. What is in
-// it can be entered and read by root alone, whatever modes it had. Constant after construction but
-// for set_backend(), so safe from every thread.
+// The directory that holds everything. The constructor makes what is missing. It refuses a pool of
+// a newer format, a directory with other things in it, and one that others than root could change.
+// It takes the pool's lock without waiting: two processes on one pool would delete each other's
+// clones. Only root can enter or read the pool's directories, whatever modes they had. Constant
+// after construction but for set_backend(), so safe from every thread.
 //
 //   format                      what it is: pool/format.hpp
-//   lock                        flock(2), held as long as the process lives
+//   lock                        flock(2), held while the process lives
 //   reserve                     1 MiB of nothing, or less on a full disk
 //   empty/                      the layer below every first upper; never written
 //   layers/<id>/fs              a tree: written by one volume, or sealed and in stacks; never both
@@ -34,7 +34,7 @@ using Stack = std::vector<std::string>;
 //   trash/<kind>-<id>           waiting for the deleter (volume/trash.hpp)
 class Pool {
  public:
-  // `on_host`: where that is for whoever reads a sentence, if not the same.
+  // `on_host`: the directory's path on the host, for error sentences, if it is another one.
   explicit Pool(fs::path root, std::string const& on_host = "");
 
   fs::path const& root() const { return root_; }
@@ -55,23 +55,23 @@ class Pool {
   fs::path trash() const { return root_ / "trash"; }
   std::string const& boot() const { return boot_; }
 
-  // What lies in a directory of a volume, of a clone, or in both a layer's and a clone's, wherever
+  // Paths in the directory of a volume, of a clone, or of a tree (a layer or a clone), wherever
   // that directory is just now.
   static fs::path record_in(fs::path const& volume) { return volume / "volume.json"; }
   static fs::path clone_record_in(fs::path const& clone) { return clone / "clone.json"; }
   static fs::path content(fs::path const& tree) { return tree / "fs"; }
 
-  // Random, and the pool's for ever.
+  // Random; never changes.
   std::string const& identity() const { return format_.identity; }
 
-  // The backend that made the pool's trees, which alone can use them; "" as long as there are none.
-  // set_backend() is durable; it is for the start, before anyone else looks.
+  // The backend that made the pool's trees and alone can use them; "" while there are none.
+  // set_backend() is durable. It is not thread-safe: call it at start only.
   std::string backend() const;
   void set_backend(std::string const& name);
 
-  // A full disk must not keep the plugin from starting: what the start needs is kept back in the
-  // file `reserve`, which opening the pool frees, as take_reserve() does. keep_reserve() makes it
-  // again, or throws sys::Error.
+  // A full disk must not keep the plugin from starting, so the file `reserve` keeps back the space
+  // that a start needs. Opening the pool frees it, and so does take_reserve(). keep_reserve() makes
+  // it again, or throws sys::Error.
   void take_reserve() const;
   void keep_reserve() const;
 

@@ -12,8 +12,8 @@
 namespace snapclone::tree {
 namespace {
 
-// How overlayfs stores a tree, as opposed to what it shows: a container's own xattr of that prefix
-// is stored with the prefix twice.
+// Whether the xattr is overlayfs' own and not part of what the tree shows. Overlayfs stores a
+// container's xattr of that prefix with the prefix twice.
 bool is_overlay_mark(std::string const& key) {
   return key.rfind("trusted.overlay.", 0) == 0 && key.rfind("trusted.overlay.overlay.", 0) != 0;
 }

@@ -11,8 +11,8 @@ namespace snapclone::tree {
 
 namespace fs = boost::filesystem;
 
-// What a directory shows of itself, apart from its entries. ACLs and capabilities are xattrs.
-// Overlayfs' own xattrs (trusted.overlay.*) are left out: they say how a tree is stored.
+// A directory's metadata. ACLs and capabilities are xattrs. Overlayfs' own xattrs
+// (trusted.overlay.*) are left out: they say how a tree is stored.
 struct DirectoryAttributes {
   unsigned mode = 0;
   unsigned uid = 0;

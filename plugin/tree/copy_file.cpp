@@ -27,7 +27,7 @@ constexpr std::size_t kChunk = 16U << 20U;  // a hundredth of a second on a good
 constexpr std::size_t kBuffer = 128U << 10U;
 constexpr std::size_t kLargestXattr = 65536;  // XATTR_LIST_MAX and XATTR_SIZE_MAX
 
-// Whether an errno says that a way of copying cannot be gone, so that the next is to be tried.
+// Whether an errno says that this way of copying does not work here, so that the next is tried.
 bool impassable(int code, std::atomic<bool>& way) {
   switch (code) {
     case EOPNOTSUPP:  // ext4, tmpfs and xfs without reflinks

@@ -13,11 +13,11 @@
 
 #include <sys/stat.h>
 
-// What makes one file, directory, link or device a copy of another. Everything throws sys::Error,
-// which names the original. Needs /proc, because many calls do not take an O_PATH descriptor.
+// Copies one file, directory, link or device. Every function throws sys::Error, which names the
+// original. Needs /proc, because many calls do not take an O_PATH descriptor.
 namespace snapclone::tree {
 
-// What is copied, held by a descriptor (O_PATH): it stays the same whatever is done to its name.
+// A file to copy, held by a descriptor (O_PATH): it stays the same whatever is done to its name.
 struct Original {
   sys::Fd fd;
   struct statx status {};  // as it was before anything of it was read
@@ -41,8 +41,8 @@ class ContentCopier {
   ContentCopier(std::stop_token stop, std::chrono::milliseconds lease_wait)
       : stop_(std::move(stop)), lease_wait_(lease_wait.count()) {}
 
-  // Fills `to`, an empty regular file. Holes stay holes. Of a file that grows meanwhile the size at
-  // the beginning is copied, of one that shrinks what is left.
+  // Fills `to`, an empty regular file. Holes stay holes. A file that grows meanwhile is copied up
+  // to its size at the beginning, one that shrinks up to what is left.
   void copy(Original const& from, int to);
 
  private:

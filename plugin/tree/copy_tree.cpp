@@ -54,7 +54,7 @@ class TreeCopy {
       to = sys::Fd();
     }
   };
-  // What is one file under all its names. With its birth, because an inode number is used again.
+  // Identifies a file under all its names. With its birth, because an inode number is used again.
   using Identity = std::tuple<unsigned, unsigned, std::uint64_t, std::int64_t, unsigned>;
 
   struct Linked {
@@ -169,7 +169,8 @@ void TreeCopy::copy_directory(Directory directory) {
   copy_attributes(self, directory.to.get(), options_.through_overlay);
 }
 
-// False if it is no more where it was seen: then its copy, which is empty, goes too.
+// False if the directory has gone from where it was seen. Then its copy, which is empty, is
+// removed.
 bool TreeCopy::open_again(Directory& directory) const {
   TreePath const& place = directory.place;
   directory.from = open_directory_beneath(from_.get(), place);

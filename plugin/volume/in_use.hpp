@@ -38,12 +38,12 @@ class InUse {
   // "… then <purpose>".
   void require_idle(Record const& record, std::string const& purpose);
 
-  // For counts of a volume that is not mounted here: containers that have outlived our mounts may
-  // go on. Where that cannot be found out, it is held against the volume until the next boot.
+  // Forgets the counts of a volume that is not mounted here. A container may have outlived our
+  // mounts; a backend that cannot find out takes the volume for in use until the next boot.
   void give_up_counts(Record const& record);
 
-  // For an Unmount that may be for a Mount that was lost: where use cannot be found out, only the
-  // next boot is proof then. False if that cannot be written down.
+  // For an Unmount that may belong to a lost Mount. A backend that cannot find out who uses the
+  // volume then takes it for in use until the next boot. False if that cannot be written down.
   bool hold_until_boot(VolumeName const& name);
 
   // Writes down who has the volume mounted; not durable.

@@ -45,7 +45,7 @@ MountPoints::MountPoints(fs::path root) : root_(std::move(root)) {
   }
   sys::make_private(root_);
   device_ = sys::device_of(root_);
-  // What a process that died was trying out.
+  // A process that died may have left its trial mounted.
   clear_mount_point(trial());
   unmount_below(probes(), 2);
   tree::remove_tree(probes());
@@ -63,7 +63,7 @@ void clear_mount_point(fs::path const& target) {
   try {
     while (sys::is_mounted(target)) sys::unmount(target);
   } catch (sys::Error const& error) {
-    // What cannot be looked at is taken for mounted; the kernel says that it is not.
+    // A target that cannot be looked at was taken for mounted; the kernel says that it is not.
     if (error.code() != ENOENT && error.code() != EINVAL) throw;
   }
   if (rmdir(target.c_str()) != 0 && errno != ENOENT) {

@@ -18,8 +18,9 @@ namespace fs = boost::filesystem;
 // after construction.
 class MountPoints {
  public:
-  // Makes the directory and mounts the tmpfs, unless a process before us did. Locks it as long as
-  // it lives: what is mounted there and not in our pool would be unmounted. Throws if another has.
+  // Makes the directory and mounts the tmpfs, unless a process before us did. Locks it for the
+  // object's lifetime, and throws if another process has the lock: each would unmount what the
+  // other mounted.
   explicit MountPoints(fs::path root);
 
   fs::path const& root() const { return root_; }
@@ -29,10 +30,10 @@ class MountPoints {
   fs::path volume(std::string const& name) const { return volumes() / name; }
   // Whether a volume is mounted. Half the cost of sys::is_mounted(), for List asks for many.
   bool has_volume(std::string const& name) const { return sys::is_mounted(volume(name), device_); }
-  // What a clone in memory writes.
+  // The tmpfs of each clone in memory.
   fs::path memory() const { return root_ / "memory"; }
   fs::path memory(std::string const& clone_id) const { return memory() / clone_id; }
-  // Where what a volume shows is read while it is copied into one layer.
+  // Where a stack is mounted while it is copied into one layer.
   fs::path view(std::string const& name) const { return views() / name; }
   fs::path views() const { return root_ / "views"; }
   fs::path trial() const { return root_ / "trial"; }

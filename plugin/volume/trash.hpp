@@ -23,14 +23,13 @@ namespace snapclone::volume {
 //   other   records, scratch directories, what was being made when the process ended
 enum class TrashKind { clone, layer, boot, other };
 
-// After how long what is in use is asked about again, if so many trees wait: the more there are,
-// the less often.
+// The pause before the trash asks again about trees in use. It grows with how many wait.
 std::chrono::milliseconds retry_pause(std::size_t waiting);
 
-// The only code that deletes trees, on a thread of its own at low priority. A tree that may be
-// mounted anywhere (a container can outlive the plugin's mounts) is asked about first and kept, and
-// asked about again later, as long as it is in use or the question fails. Deleting never crosses
-// a mount. Safe from every thread.
+// The only code that deletes trees, on a thread of its own at low priority. A container can outlive
+// the plugin's mounts, so the trash asks first whether a tree is in use. While it is, or while the
+// question fails, the trash keeps the tree and asks again later. Deleting never crosses a mount.
+// Safe from every thread.
 class Trash {
  public:
   Trash(Pool const& pool, MountPoints const& points, backend::Backend& backend,
@@ -39,8 +38,8 @@ class Trash {
   Trash& operator=(Trash const&) = delete;
   // The destructor ends the thread; the rest is deleted after the next start.
 
-  // Queues everything in trash/ and starts the thread. What is put before waits until then. Throws
-  // sys::Error.
+  // Queues everything in trash/ and starts the thread. Trees that were put before wait until then.
+  // Throws sys::Error.
   void start();
 
   // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error. (A clone
@@ -56,18 +55,18 @@ class Trash {
   void queue(fs::path const& entry);
   void queue(fs::path const& entry, CloneRecord const& clone, Catalogue::Pin pin);
 
-  // As put(), and does not fail: what cannot be moved now is moved as soon as that works, or at the
-  // next start. So its path must never come to be used again. The clone is not mounted any more.
+  // Like put(), but never fails: a tree that cannot be moved now is moved as soon as that works, or
+  // at the next start. So its path must never be used again. The clone is no longer mounted.
   void drop(fs::path const& tree, TrashKind kind);
   void drop(CloneRecord const& clone);
 
-  // Drops what the backend does not need in a tree that is durably in a stack now.
+  // Drops Backend::leftover_work() of a tree that is durably in a stack.
   void drop_leftover_work(fs::path const& tree);
 
   // Looks for layers that nothing needs any more, soon.
   void sweep();
 
-  // Until the queue is empty but for what is in use. For tests.
+  // Waits until only trees in use are queued. For tests.
   void wait();
 
  private:

@@ -57,10 +57,10 @@ class Turns {
   std::map<std::string, std::deque<EntryPtr>> queues_ GUARDED_BY(mutex_);
 };
 
-// What a job has while it runs. For the job's own thread.
+// A job's handle on its turn while it runs. For the job's own thread.
 class Turns::Turn {
  public:
-  // When the job has returned, its keys are kept, and `next` runs as soon as this one is free too.
+  // Keeps the job's keys when it returns, and runs `next` as soon as `key` is free too.
   void go_on_with(std::string key, Job next) {
     key_ = std::move(key);
     next_ = std::move(next);
