@@ -65,7 +65,8 @@ void report_ready(asio::io_context& io, std::string address) {
     socket.send_to(asio::buffer(std::string_view("READY=1")),
                    asio::local::datagram_protocol::endpoint(address));
   } catch (boost::system::system_error const& error) {
-    sys::log_warning(std::string("cannot tell NOTIFY_SOCKET that it serves: ") + error.what());
+    sys::log_warning(std::string("cannot report to NOTIFY_SOCKET that the plugin is ready: ") +
+                     error.what());
   }
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 
 // Clones whose writes lie in memory: overlays of sealed layers, whatever backend made them, with an
-// upper on a tmpfs of a bounded size. Past it writers get ENOSPC. Nothing of such a clone is in the
-// pool, so the pool's in-use probe has nothing to look at.
+// upper on a tmpfs of a bounded size. Past it writers get ENOSPC. Such a clone has no tree in the
+// pool, so the pool's backend has nothing to probe.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;

@@ -8,7 +8,7 @@ namespace snapclone::backend {
 inline constexpr char kOverlayOptions[] =
     "redirect_dir=on,index=off,metacopy=off,nfs_export=off,xino=auto";
 
-// Overlayfs' own scratch directory, beside a tree's content for as long as the tree is an upper.
+// Overlayfs' own scratch directory, beside a tree's content while the tree is an upper.
 inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 
 // Trees as overlayfs uppers over their stack: on ext4, xfs, tmpfs and whatever else the kernel
@@ -32,8 +32,8 @@ inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 // upper's files are the ones it has open.
 class OverlayBackend final : public Backend {
  public:
-  // `probes` is a directory for scratch, not on the pool: a full disk must not keep what fills it
-  // from being deleted. A tmpfs will do.
+  // `probes` is a scratch directory outside the pool, for instance on a tmpfs: deleting from a full
+  // pool must not need space there.
   OverlayBackend(Pool const& pool, fs::path probes) : Backend(pool), probes_(std::move(probes)) {}
 
   std::string_view name() const override { return "overlay"; }

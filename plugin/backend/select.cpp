@@ -33,7 +33,7 @@ std::vector<std::string> candidates(Pool const& pool, std::string const& forced)
 
 Selection select_backend(Pool& pool, fs::path const& scratch, fs::path const& trial,
                          std::string const& forced) {
-  if (!forced.empty()) made(forced, pool, scratch);  // a name that is none comes first
+  if (!forced.empty()) made(forced, pool, scratch);  // refuses an unknown name first
   std::string in_pool = pool.backend();
   std::string failures;
   for (auto const& name : candidates(pool, forced)) {

@@ -38,8 +38,9 @@ class InUse {
   // "… then <purpose>".
   void require_idle(Record const& record, std::string const& purpose);
 
-  // Forgets the counts of a volume that is not mounted here. A container may have outlived our
-  // mounts; a backend that cannot find out takes the volume for in use until the next boot.
+  // For a volume that is not mounted here although counts say so: a container may have outlived our
+  // mounts. A backend that cannot probe forgets the counts and holds the volume until the next
+  // boot. One that can keeps the counts, and is asked when it matters.
   void give_up_counts(Record const& record);
 
   // For an Unmount that may belong to a lost Mount. A backend that cannot find out who uses the

@@ -192,8 +192,8 @@ void Trash::rest(std::stop_token const& stop) {
   changed_.wait_until(mutex_, stop, next, [this]() REQUIRES(mutex_) { return is_due(); });
 }
 
-// Whether layers may be unneeded without it: not while its snapshot is there, as it nearly always
-// is.
+// Whether layers may become unneeded when the clone goes: not while its snapshot is there, as it
+// nearly always is.
 bool Trash::frees_layers(Item const& item) const {
   if (!item.clone) return false;
   VolumePtr snapshot = catalogue_.find(item.clone->volume);
