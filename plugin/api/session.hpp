@@ -19,7 +19,7 @@
 
 namespace snapclone::api {
 
-// What a Server and its sessions share.
+// Shared by a Server and its sessions.
 struct Sharing {
   explicit Sharing(boost::asio::io_context& context) : io(context) {}
   void complain(std::string const& sentence) const {

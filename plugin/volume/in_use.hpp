@@ -19,7 +19,7 @@ struct Usage {
   std::string users = {};     // what the remedy stops: "them" or "it"
 };
 
-// Who uses a writable volume: containers that are counted, and those that have outlived the count.
+// Finds out who uses a writable volume: counted containers, and those that outlived the count.
 // Safe from every thread for different volumes; the caller holds the volume's turn. Functions block
 // and throw sys::Error.
 class InUse {

@@ -56,7 +56,7 @@ class LiveMounts {
                                  std::size_t most) const;
   // The cost does not grow with the number of clones.
   std::vector<CloneAge> newest_clones(VolumeName const& name, std::size_t most) const;
-  // Who has a writable volume mounted.
+  // The IDs that have a writable volume mounted, and how often.
   MountCounts counts(VolumeName const& name) const;
   std::size_t number_of_counts(VolumeName const& name) const;
   void set_counts(VolumeName const& name, MountCounts counts);

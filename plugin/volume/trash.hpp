@@ -16,7 +16,7 @@
 
 namespace snapclone::volume {
 
-// What an entry of trash/ is, the first part of its name.
+// The kind of an entry of trash/, which begins its name.
 //   clone   a clone's directory; its record pins its stack until it is gone
 //   layer   a layer that nothing needs
 //   boot    clones of another boot: nobody can be using them
