@@ -23,7 +23,7 @@ namespace {
 namespace asio = boost::asio;
 
 // Mount of a clone waits for its file system, and most file systems have one journal: more threads
-// gain nothing. As many copies at once are more than any disk is faster with.
+// gain nothing. No disk gains from more copies at once, either.
 constexpr std::size_t kQuickWorkers = 16;
 constexpr std::size_t kSlowWorkers = 16;
 constexpr int kSlowNiceness = 5;  // copies give way to quick verbs where processors are few
@@ -65,7 +65,8 @@ void report_ready(asio::io_context& io, std::string address) {
     socket.send_to(asio::buffer(std::string_view("READY=1")),
                    asio::local::datagram_protocol::endpoint(address));
   } catch (boost::system::system_error const& error) {
-    sys::log_warning(std::string("cannot tell NOTIFY_SOCKET that it serves: ") + error.what());
+    sys::log_warning(std::string("cannot report to NOTIFY_SOCKET that the plugin is ready: ") +
+                     error.what());
   }
 }
 
@@ -154,7 +155,7 @@ void Daemon::write_metrics_later() {
   });
 }
 
-// Answers what is running and unmounts nothing. What takes too long is cut: that is as safe as a
+// Answers what is running and unmounts nothing. Cuts off what takes too long, which is as safe as a
 // crash.
 void Daemon::drain() {
   sys::log_info("stopping: answering what is running");

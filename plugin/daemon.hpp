@@ -29,8 +29,8 @@ class Daemon {
   Daemon& operator=(Daemon const&) = delete;
 
   // Serves until SIGTERM, SIGINT or stop(), then answers what is running, and returns the exit
-  // code. Recovery comes after the socket, because the engine gives up on one that is not there
-  // within seconds: until then requests wait.
+  // code. Listens before it recovers, because the engine waits only seconds for the socket.
+  // Requests wait until recovery ends.
   int run();
 
   // Ends run() as SIGTERM does. Safe from every thread.

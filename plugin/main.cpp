@@ -83,7 +83,7 @@ int run(int argc, char const* const* argv) {
     Daemon daemon(config);
     int code = daemon.run();
     sys::flush_log();
-    // Verbs that still run must not be waited for, nor find their objects gone.
+    // Without destructors: verbs that still run are not waited for, and keep their objects.
     _exit(code);
   } catch (std::exception const& error) {
     sys::log_error(std::string("cannot start: ") + error.what());

@@ -66,7 +66,7 @@ std::string described(volume::RawOptions const& options) {
   return sys::join(settings, " ");
 }
 
-// The sentence of what a verb threw.
+// The sentence that says why a verb failed.
 std::string sentence_of(std::exception_ptr const& failure) {
   try {
     std::rethrow_exception(failure);
@@ -211,8 +211,8 @@ void Dispatch::undo_mount(MountRequest const& request, std::uint64_t serial) {
 
 void Dispatch::unmount(std::string const& body, Respond const& respond) {
   if (body.empty()) {
-    // Nobody knows of what. After an error the engine would go on with the ID, and show the next
-    // container that is started with it what this one has left.
+    // Nobody knows which mount this was for, so it stays. After an error the engine would use the
+    // ID again, and its next container would see what this one left.
     sys::log_warning(
         "Unmount: the request has no body: what it was for stays mounted until the plugin is "
         "started anew");

@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-// What a Server asks the code above it, and within what limits.
+// The interface between a Server and the code above it, and the Server's limits.
 namespace snapclone::api {
 
 struct Reply {

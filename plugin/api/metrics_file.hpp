@@ -11,7 +11,7 @@ namespace fs = boost::filesystem;
 // The metrics as a file that Prometheus' node exporter picks up (its textfile collector takes
 // every file of a directory that ends in ".prom"): the plugin has no network that a scraper could
 // reach. Everybody may read the file, which is replaced as a whole. The directory may belong to
-// somebody else, who must not be able to turn what is done here to another file.
+// another user, who must not be able to redirect our writes to another file.
 class MetricsFile {
  public:
   MetricsFile(fs::path file, Metrics const& metrics, volume::Store const& store)

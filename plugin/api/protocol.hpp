@@ -50,8 +50,8 @@ struct VolumeView {
   boost::json::object status = {};  // numbers must be finite: JSON has no others
 };
 
-// Each returns valid JSON in valid UTF-8, whatever bytes the arguments hold. Of an error the
-// control characters are written out (sys/text.hpp): the command line prints it as it comes.
+// Each returns valid JSON in valid UTF-8, whatever bytes the arguments hold. encode_error() writes
+// out control characters (sys/text.hpp), because Docker's command line prints an error as it comes.
 std::string encode_error(std::string_view sentence);
 std::string encode_activate();
 std::string encode_capabilities();

@@ -98,7 +98,7 @@ asio::awaitable<void> Session::run() {
     stream_.expires_after(shared_->limits.request_time);
     beast::error_code const error = co_await read(parser);
     stream_.expires_never();
-    // So Linux says that what was written to a unix socket was not all read before it was closed.
+    // Linux reports a reset if the peer closed a unix socket without having read everything.
     bool const answer_lost = error == asio::error::connection_reset;
     if (auto const unread = std::exchange(if_unread_, nullptr); unread && answer_lost) unread();
     if (error) {

@@ -55,7 +55,7 @@ class Backend {
   // capture() of a tree that is being written gives its state at one moment, as a power cut would.
   virtual bool captures_atomically() const = 0;
 
-  // Making a tree over a snapshot, or capturing one, copies all of its content.
+  // make_tree() and capture() copy all content.
   virtual bool copies() const = 0;
 
   // Tries on this pool everything below. Throws with the reason if something does not work.
@@ -85,7 +85,7 @@ class Backend {
   virtual void mount(fs::path const& tree, Stack const& below, Access access,
                      std::string const& source, fs::path const& target) = 0;
 
-  // (layered) Mounts what two or more sealed layers show together, read-only.
+  // (layered) Mounts a stack of two or more sealed layers, read-only.
   virtual void view(Stack const& stack, fs::path const& target) = 0;
 
   // (layered) Whether the tree, which is not mounted, shows the same as `below`.

@@ -11,7 +11,7 @@ namespace snapclone::backend {
 
 namespace fs = boost::filesystem;
 
-// Throws std::runtime_error with that sentence unless it holds.
+// Throws std::runtime_error with the sentence `what` unless `holds`.
 void expect(bool holds, std::string const& what);
 
 // Fills an empty directory.

@@ -60,7 +60,7 @@ class TreeCopy {
 
   struct Linked {
     TreePath first;
-    std::uint64_t seen;  // of its names
+    std::uint64_t seen;  // how many of its names
   };
 
   void work();

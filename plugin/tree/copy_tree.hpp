@@ -28,16 +28,16 @@ struct CopyReport {
   std::size_t flags_lost_count = 0;
 };
 
-// Copies the tree `from` into the existing, empty directory `to`, which takes over everything that
-// `from` itself shows: owners, modes, times, extended attributes of every namespace (overlayfs'
-// marks too, so that the copy of an upper is one), hard links within the tree, links, fifos,
-// sockets, devices and holes. Content is shared where the file system can do that.
+// Copies the tree `from` into the existing, empty directory `to`, with everything that `from`
+// shows, its root directory included: owners, modes, times, extended attributes of every namespace
+// (overlayfs' marks too, so that the copy of an upper is one), hard links within the tree, links,
+// fifos, sockets, devices and holes. Content is shared where the file system can do that.
 //
-// No link is followed, whatever is swapped for one during the copy, and a mount inside is an error
-// (EXDEV). The tree may change meanwhile: what vanishes is left out. Nobody else may use `to`.
+// The copy follows no link, even if one is swapped in meanwhile, and fails at a mount inside
+// (EXDEV). The tree may change meanwhile: an entry that vanishes is left out. Nobody else may use
+// `to`.
 //
-// Throws sys::Error or sys::Cancelled, and leaves to the caller to delete what was made. Syncs
-// nothing.
+// Throws sys::Error or sys::Cancelled; then the caller deletes the unfinished copy. Syncs nothing.
 CopyReport copy_tree(fs::path const& from, fs::path const& to, CopyOptions const& options = {});
 
 }  // namespace snapclone::tree

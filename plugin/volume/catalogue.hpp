@@ -26,8 +26,8 @@ struct Volume {
 };
 using VolumePtr = std::shared_ptr<Volume const>;
 
-// What exists: the records of volumes, durable before they are true in memory; what is mounted,
-// which lives as long as the boot (live_mounts.hpp); and which layers either needs.
+// Knows what exists: the records of volumes, which are durable before memory shows them; what is
+// mounted during this boot (live_mounts.hpp); and which layers both need.
 //
 // Safe from every thread. Its mutex is the last in the order of locks (ARCHITECTURE.md): nothing
 // else is locked while it is held, and no input or output is done. Functions that write say so; two
@@ -48,7 +48,7 @@ class Catalogue {
   void add(Record const& record, fs::path const& staged);
   void replace(Record const& record);
 
-  // A volume's way out. While it lives no clone of the volume can start.
+  // The removal of a volume. While the object lives, no clone of the volume can start.
   class Removal {
    public:
     // `name` is in the catalogue.
@@ -107,7 +107,7 @@ class Catalogue {
   // Every layer that a record, a live clone or a pin names.
   std::set<std::string> needed_layers() const;
 
-  // While a record cannot be read nobody knows which layers it needs: none may be swept.
+  // False while a record cannot be read: nobody knows which layers it needs.
   bool may_sweep() const;
   void never_sweep();
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-// What the Store tells about what it holds.
+// The Store's answers about its volumes, snapshots and clones.
 namespace snapclone::volume {
 
 // A Description lists the newest 20 of a snapshot's live clones.

@@ -81,7 +81,7 @@ void DiskUseSampler::measure(std::stop_token const& stop) {
       if (auto last = of(record.name)) found[record.name] = *last;
     }
   }
-  // A layer that several records name belongs to none of them, and takes its space all the same.
+  // A layer that several records name belongs to none of them, but counts in the total.
   for (auto const& [layer, names] : named) {
     try {
       if (names > 1) total.own += size_of_layer(layer, true, stop);

@@ -17,8 +17,8 @@ namespace snapclone::volume {
 
 // Disk use, in bytes that nothing else shares (tree/disk_usage.hpp).
 struct DiskUse {
-  std::uint64_t own = 0;     // what goes when the volume is removed
-  std::uint64_t clones = 0;  // (snapshots) what its live clones have written
+  std::uint64_t own = 0;     // freed when the volume is removed
+  std::uint64_t clones = 0;  // (snapshots) written by its live clones
   std::string measured;      // when, RFC 3339
 };
 

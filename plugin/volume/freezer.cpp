@@ -65,8 +65,8 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
   return {layer, below.stack, {catalogue_, all}};
 }
 
-// Whether it is better, or needed, to know that nobody writes. A request that names a live clone
-// says already that somebody may.
+// Whether freezing should first find out that nobody writes. A request that names a live clone says
+// already that somebody may.
 bool Freezer::asks_for_idle(Origin const& origin) const {
   return !origin.clone && !backend_.captures_atomically();
 }
@@ -132,7 +132,7 @@ Pinned Freezer::new_layer(std::function<void(fs::path const& tree)> const& make)
   return made;
 }
 
-// Not the whole file system, with what others have written there.
+// Syncs this layer alone, and not all that others have written to the file system.
 void Freezer::sync_empty_layer(std::string const& layer) const {
   sys::sync_dir(pool_.tree(layer));
   sys::sync_dir(pool_.layer(layer));

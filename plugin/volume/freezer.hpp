@@ -25,9 +25,9 @@ struct Pinned {
   Catalogue::Pin pin;
 };
 
-// Makes layers: sealed ones that hold what something is now, and new ones to write to. Blocks.
-// Throws Refusal, sys::Error, or sys::Cancelled; then nothing has changed that anyone can see. The
-// caller holds the origin's turn.
+// Makes layers: sealed ones with an origin's present content, and new ones to write to. The
+// functions block. They throw Refusal, sys::Error or sys::Cancelled; then nothing has changed that
+// anyone can see. The caller holds the origin's turn.
 class Freezer {
  public:
   Freezer(Pool const& pool, MountPoints const& points, backend::Backend& backend,

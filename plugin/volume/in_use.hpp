@@ -19,7 +19,7 @@ struct Usage {
   std::string users = {};     // what the remedy stops: "them" or "it"
 };
 
-// Who uses a writable volume: containers that are counted, and those that have outlived the count.
+// Finds out who uses a writable volume: counted containers, and those that outlived the count.
 // Safe from every thread for different volumes; the caller holds the volume's turn. Functions block
 // and throw sys::Error.
 class InUse {
@@ -38,12 +38,13 @@ class InUse {
   // "… then <purpose>".
   void require_idle(Record const& record, std::string const& purpose);
 
-  // For counts of a volume that is not mounted here: containers that have outlived our mounts may
-  // go on. Where that cannot be found out, it is held against the volume until the next boot.
+  // For a volume that is not mounted here although counts say so: a container may have outlived our
+  // mounts. A backend that cannot probe forgets the counts and holds the volume until the next
+  // boot. One that can keeps the counts, and is asked when it matters.
   void give_up_counts(Record const& record);
 
-  // For an Unmount that may be for a Mount that was lost: where use cannot be found out, only the
-  // next boot is proof then. False if that cannot be written down.
+  // For an Unmount that may belong to a lost Mount. A backend that cannot find out who uses the
+  // volume then takes it for in use until the next boot. False if that cannot be written down.
   bool hold_until_boot(VolumeName const& name);
 
   // Writes down who has the volume mounted; not durable.

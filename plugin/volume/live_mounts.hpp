@@ -25,9 +25,9 @@ struct MatchingClones {
   std::vector<CloneRecord> newest;  // not more than were asked for
 };
 
-// What is mounted, in memory: the clones of snapshots, by mount ID, and who has a volume mounted
-// how often. All of it ends with the machine's boot. Does no input or output. Thread-compatible:
-// the Catalogue has one under its mutex.
+// Keeps in memory what is mounted: the clones of snapshots, by mount ID, and the mount counts of
+// volumes, by mount ID. All of it ends with the machine's boot. Does no input or output.
+// Thread-compatible: the Catalogue has one under its mutex.
 class LiveMounts {
  public:
   struct Newer {
@@ -40,7 +40,8 @@ class LiveMounts {
     std::set<CloneRecord const*, Newer> by_age;  // the same
   };
 
-  // A new clone, whose mount gets a serial; or one that the process before this one made.
+  // start_clone() adds a new clone and gives its mount a serial. adopt_clone() adds one that the
+  // process before this one made.
   void start_clone(CloneRecord const& clone);
   void adopt_clone(CloneRecord const& clone);
   std::optional<CloneRecord> find_clone(VolumeName const& name, MountId const& mount_id) const;
@@ -50,25 +51,25 @@ class LiveMounts {
   std::size_t number_of_clones(VolumeName const& name) const;
   std::vector<CloneRecord> clones_of(VolumeName const& name) const;
   std::map<VolumeName, Clones> const& clones() const { return clones_; }  // by snapshot
-  // Those that someone has mounted and whose mount ID begins so.
+  // The clones that someone has mounted and whose mount ID begins so.
   MatchingClones matching_clones(VolumeName const& name, std::string const& beginning,
                                  std::size_t most) const;
   // The cost does not grow with the number of clones.
   std::vector<CloneAge> newest_clones(VolumeName const& name, std::size_t most) const;
-  // Who has a writable volume mounted.
+  // The IDs that have a writable volume mounted, and how often.
   MountCounts counts(VolumeName const& name) const;
   std::size_t number_of_counts(VolumeName const& name) const;
   void set_counts(VolumeName const& name, MountCounts counts);
   void adopt_counts(VolumeName const& name, MountCounts counts);
   void forget_counts(VolumeName const& name) { counts_.erase(name); }
 
-  // Of an ID that has a clone or a volume mounted. It gets another one when it has been unmounted
-  // and is mounted anew. 0 if it is not mounted, or has been since before this process.
+  // The number of an ID's mount. An ID that is unmounted and mounted anew gets another number. 0 if
+  // the ID is not mounted, or has been mounted since before this process.
   std::uint64_t serial(VolumeName const& name, MountId const& mount_id) const;
 
-  // A Mount was lost with the process before this one, nobody knows of what, and engine 20.10 sends
-  // an Unmount for it all the same. From now on an Unmount of what was adopted is no proof that
-  // nobody uses it.
+  // The process before this one lost a Mount, and nobody knows of which volume. Engine 20.10 sends
+  // an Unmount for it all the same. So from now on an Unmount of an adopted mount does not prove
+  // that nobody uses it.
   void doubt_adopted() { doubt_adopted_ = true; }
   bool doubted(VolumeName const& name, MountId const& mount_id) const;
 

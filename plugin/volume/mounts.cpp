@@ -247,7 +247,7 @@ void Mounts::discard(CloneRecord const& clone, bool acknowledged, Ended const& e
   if (made) trash_.queue(trashed, clone, std::move(pin));
 }
 
-// Of a record that is there only the count changes, which is nearly always a single digit.
+// Only the count of an existing record changes, and it is nearly always a single digit.
 void Mounts::save(CloneRecord const& clone) const {
   std::string text = encode(clone);
   fs::path path = pool_.clone_record(clone.id);

@@ -14,7 +14,7 @@
 
 namespace snapclone::volume {
 
-// What a Mount did.
+// The result of a Mount.
 struct Mounted {
   fs::path path;  // never empty
   // Catalogue::serial() if it made the clone, or is the first by this ID; 0 otherwise.
@@ -47,12 +47,12 @@ class Mounts {
   using Ended = std::function<void()>;
   void unmount(VolumeName const& name, MountId const& mount_id, Ended const& ended = {});
 
-  // Undoes a first mount() whose answer nobody got, unless it has been unmounted since: another one
-  // by its ID is not touched. If making the clone took a copy that nobody can have written to, it
-  // is kept for the snapshot's next Mount: it would take too long again otherwise.
+  // Undoes a first mount() whose answer nobody got. Does nothing if the ID has been unmounted
+  // since, even if it is mounted anew. A copy that was made for the clone, and that nobody can have
+  // written to, is kept for the snapshot's next Mount, which would take too long again otherwise.
   void take_back(VolumeName const& name, MountId const& mount_id, std::uint64_t serial);
 
-  // The snapshot has been removed: drops what take_back() has kept.
+  // The snapshot has been removed: drops the copy that take_back() kept.
   void forget(VolumeName const& name) { spares_.forget(name); }
 
   // Whether mount() may take long: it may copy a tree, or wait for a container to end.
@@ -61,8 +61,7 @@ class Mounts {
   // The path where a volume is mounted, empty if it is not. A snapshot is never mounted itself.
   std::string mountpoint(Volume const& volume) const;
 
-  // Drops a clone that is not, or not any more, mounted by anyone who counts. `acknowledged`:
-  // nobody has it, as far as the engine knows.
+  // Drops a clone that nobody is counted on. `acknowledged`: the engine knows of nobody who has it.
   void discard(CloneRecord const& clone, bool acknowledged, Ended const& ended = {});
 
  private:

@@ -14,7 +14,7 @@ namespace snapclone::volume {
 
 using RawOptions = std::map<std::string, std::string>;
 
-// What a snapshot or clone begins as: NAME, or NAME@MOUNT for a live clone of NAME, whose mount ID
+// The source of a snapshot or clone: NAME, or NAME@MOUNT for the live clone of NAME whose mount ID
 // begins with MOUNT.
 struct Source {
   VolumeName name;
@@ -32,7 +32,7 @@ struct Options {
 };
 
 // Throws Refusal for an unknown option, an unknown value, or a combination without a meaning. The
-// target is taken as it is: check_target() has its say at Mount.
+// target is not checked here: check_target() does that at Mount.
 Options parse_options(RawOptions const& given);
 
 // "512m" as bytes: a whole number, with k, m or g behind it or nothing for bytes, from 1 MiB to

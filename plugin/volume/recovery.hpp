@@ -7,9 +7,8 @@
 
 namespace snapclone::volume {
 
-// Brings catalogue, mounts and trash in line with what the last process left, whatever it was
-// doing when it ended. Runs once, before the first verb; nothing is deleted here, only moved to
-// trash/.
+// Brings catalogue, mounts and trash in line with what the last process left, wherever it stopped.
+// Runs once, before the first verb. Deletes nothing: it only moves things to trash/.
 //
 //  - Another boot's clones and mount counts are dead.
 //  - A clone of this boot that is mounted here and was counted is in use: the process crashed, and

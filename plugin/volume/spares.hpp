@@ -20,7 +20,8 @@ class Spares {
   // moved: then the clone and its record are as they were.
   bool keep(CloneRecord const& clone) EXCLUDES(mutex_);
 
-  // Moves a spare into place as the new clone's directory. False if there is none.
+  // Moves a spare into place as the new clone's directory. False if there is none of the clone's
+  // stack, or if it cannot be moved.
   bool use(CloneRecord const& clone) EXCLUDES(mutex_);
 
   void forget(VolumeName const& snapshot) EXCLUDES(mutex_);

@@ -113,7 +113,7 @@ void Store::create(CreateRequest const& request, Done<void> const& done) {
       run_and_tell(done, [&] { parts_.volumes.create(request, clone); });
     };
     if (!clone) return create(turn);
-    // Who holds a clone's turn takes no other, so this cannot be waited for in a circle.
+    // A job that holds a clone's turn takes no other, so jobs cannot wait in a circle.
     turn.go_on_with(turn_of_mount(clone->volume, clone->mount_id), create);
   });
 }

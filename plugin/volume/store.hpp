@@ -72,8 +72,8 @@ class Store {
   // Recovers what the last process left, and lets through what when_open() keeps back. Once. Throws
   // if the pool cannot be used; afterwards nothing that fails is thrown. Blocks.
   void open();
-  // Calls `job` at once or, before open(), at its end on its thread. The functions below are for
-  // then.
+  // Calls `job` at once or, before open() has ended, on open()'s thread at its end. Call the
+  // functions below only then.
   void when_open(std::function<void()> job);
 
   void create(CreateRequest const& request, Done<void> const& done);
@@ -99,7 +99,7 @@ class Store {
   std::string const& backend_reason() const { return parts_.selection.why; }
   fs::path const& pool_root() const { return parts_.pool.root(); }
 
-  // Whether no verb runs or waits. Copies that run can be told to end with Cancelled.
+  // idle(): whether no verb runs or waits. cancel_copies() ends running copies with Cancelled.
   bool idle() const { return turns_.idle(); }
   void cancel_copies() { parts_.backend.cancel_copies(); }
 

@@ -16,7 +16,7 @@
 
 namespace snapclone::volume {
 
-// What an entry of trash/ is, the first part of its name.
+// The kind of an entry of trash/, which begins its name.
 //   clone   a clone's directory; its record pins its stack until it is gone
 //   layer   a layer that nothing needs
 //   boot    clones of another boot: nobody can be using them
@@ -38,8 +38,8 @@ class Trash {
   Trash& operator=(Trash const&) = delete;
   // The destructor ends the thread; the rest is deleted after the next start.
 
-  // Queues everything in trash/ and starts the thread. What is put before waits until then. Throws
-  // sys::Error.
+  // Queues everything in trash/ and starts the thread. Trees that were put before wait until then.
+  // Throws sys::Error.
   void start();
 
   // Moves a tree of the pool into trash/: from that moment it is gone. Throws sys::Error. (A clone
@@ -60,7 +60,7 @@ class Trash {
   void drop(fs::path const& tree, TrashKind kind);
   void drop(CloneRecord const& clone);
 
-  // Drops what the backend does not need in a tree that is durably in a stack now.
+  // Drops Backend::leftover_work() of a tree that is durably in a stack.
   void drop_leftover_work(fs::path const& tree);
 
   // Soon deletes the layers that nothing needs any more.

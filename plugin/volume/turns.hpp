@@ -16,11 +16,10 @@ namespace snapclone::volume {
 // threads of their own, so that the others never wait for one.
 enum class Lane { quick, slow };
 
-// Who may work on what: jobs that name a key in common run one after the other, in the order in
-// which they came; others run at once. A job that waits is an entry in a queue and holds no thread.
-// Jobs with several keys cannot block each other: keys are taken in sorted order, and a job that
-// runs may go on with one more only if no holder of that key ever takes another.
-// Safe from every thread.
+// Queues jobs by keys: jobs with a key in common run one after the other, in the order in which
+// they came; others run at once. A job that waits is an entry in a queue and holds no thread. Jobs
+// with several keys cannot block each other: keys are taken in sorted order, and a job that runs
+// may go on with one more only if no holder of that key ever takes another. Safe from every thread.
 class Turns {
  public:
   class Turn;
@@ -57,10 +56,10 @@ class Turns {
   std::map<std::string, std::deque<EntryPtr>> queues_ GUARDED_BY(mutex_);
 };
 
-// What a job has while it runs. For the job's own thread.
+// A job's handle on its turn while it runs. For the job's own thread.
 class Turns::Turn {
  public:
-  // When the job has returned, its keys are kept, and `next` runs as soon as this one is free too.
+  // Keeps the job's keys when it returns, and runs `next` as soon as `key` is free too.
   void go_on_with(std::string key, Job next) {
     key_ = std::move(key);
     next_ = std::move(next);

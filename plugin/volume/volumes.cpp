@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kLongestLineage = 20;
 constexpr std::size_t kNamedClones = 20;
 
-// What the volume is made of, nearest first.
+// The names of the volumes that the new one was made from, nearest first.
 std::vector<std::string> lineage_from(Record const& source) {
   std::vector<std::string> lineage = {source.name.text()};
   lineage.insert(lineage.end(), source.lineage.begin(), source.lineage.end());

@@ -25,8 +25,8 @@ class Volumes {
   // or if the volume exists already. Throws Refusal unless it means exactly one.
   std::optional<CloneRecord> source_clone(CreateRequest const& request) const;
 
-  // The same name with the same options again is success. `clone` is what source_clone() said, and
-  // the caller has its turn by now: throws Refusal if NAME@MOUNT means another one meanwhile.
+  // The same name with the same options again is success. `clone` is the result of source_clone(),
+  // and the caller holds its turn: throws Refusal if NAME@MOUNT means another clone by now.
   void create(CreateRequest const& request, std::optional<CloneRecord> const& clone);
 
   void remove(VolumeName const& name);
