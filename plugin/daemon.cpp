@@ -110,7 +110,12 @@ int Daemon::run() {
   signals_.async_wait([this](boost::system::error_code error, int) {
     if (!error) drain();
   });
-  io_.run();
+  try {
+    io_.run();
+  } catch (std::exception const& error) {
+    sys::log_error(std::string("cannot serve any more: ") + error.what());
+    return 1;
+  }
   return exit_code_;
 }
 

@@ -37,6 +37,7 @@ bool Spares::use(CloneRecord const& clone) {
     return true;
   } catch (sys::Error const& error) {
     sys::log_warning(error.what());
+    trash_.drop(spare, TrashKind::other);
     return false;
   }
 }

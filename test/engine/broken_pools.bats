@@ -93,7 +93,7 @@ mend_disk() {
   prints changed cat got
   docker stop box other
   docker plugin disable -f "$DRIVER"
-  refused "as long as its file system is read-only" \
+  refused "while its file system is read-only" \
     timeout 20 "$SNAPCLONE_BUILD/snapclone" --socket it.sock --pool "$POOL"
   mend_disk
   docker plugin enable "$DRIVER"

@@ -79,6 +79,21 @@ BOOST_FIXTURE_TEST_CASE(a_clone_that_cannot_become_a_spare_keeps_its_record, Wor
   unmount("seed", "id");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_spare_that_cannot_be_used_is_thrown_away, World) {
+  create("db");
+  snapshot("db", "seed");
+  mount("seed", "id");
+  auto clone = process->catalogue.find_clone(VolumeName("seed"), MountId("id")).value();
+  volume::Spares spares(process->pool, process->trash);
+  BOOST_REQUIRE(spares.keep(clone));
+  auto next = clone;
+  next.id = "taken";
+  fs::create_directory(process->pool.clone(next.id));
+  BOOST_TEST(!spares.use(next));
+  process->trash.wait();
+  BOOST_TEST(entries(process->pool.staging()) == 0U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace snapclone::test
