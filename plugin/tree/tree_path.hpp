@@ -51,9 +51,9 @@ class TreePath {
     // as deep a stack.
     friend void intrusive_ptr_release(Entry* entry) {
       while (entry != nullptr && entry->users.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        Entry* above = entry->above.detach();
+        Entry* next = entry->above.detach();
         delete entry;
-        entry = above;
+        entry = next;
       }
     }
   };

@@ -16,12 +16,13 @@ namespace snapclone::test {
 namespace {
 
 constexpr int kFiles = 12'000;
+constexpr int kFilesOfEach = 2'000;  // so that forty copies have room
 constexpr int kQuestions = 100;
 constexpr std::size_t kCopies = 40;
 constexpr std::size_t kAtOnce = 16;  // plugin/daemon.cpp: threads for slow verbs
 
-void fill(fs::path const& root) {
-  for (int i = 0; i < kFiles; ++i) {
+void fill(fs::path const& root, int files) {
+  for (int i = 0; i < files; ++i) {
     if (i % 200 == 0) fs::create_directory(root / std::to_string(i / 200));
     plant_file(root / std::to_string(i / 200) / std::to_string(i), "text");
   }
@@ -35,7 +36,7 @@ void look_during_a_copy(Ground const& ground) {
   Instance instance(ground);
   Caller caller(instance.socket());
   caller.create("large");
-  fill(caller.mount("large", "writer"));
+  fill(caller.mount("large", "writer"), kFiles);
   caller.unmount("large", "writer");
   caller.create("small");
   caller.create("seed", {{"snapshot-of", "small"}});
@@ -61,7 +62,7 @@ void unmount_beside_copies(Ground const& ground) {
   Instance instance(ground);
   Caller caller(instance.socket());
   caller.create("large");
-  fill(caller.mount("large", "writer"));
+  fill(caller.mount("large", "writer"), kFilesOfEach);
   caller.unmount("large", "writer");
   caller.create("small");
   caller.create("seed", {{"snapshot-of", "small"}});

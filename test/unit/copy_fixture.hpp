@@ -4,6 +4,7 @@
 #include "kit/manifest.hpp"
 #include "kit/media.hpp"
 #include "kit/world.hpp"
+#include "sys/cancelled.hpp"
 #include "tree/copy_tree.hpp"
 
 #include <functional>
@@ -28,21 +29,43 @@ struct Copying {
 
   // Copies the tree to a new directory.
   tree::CopyReport copy(tree::CopyOptions const& options = {}) {
-    to = media.path / ("to" + std::to_string(++copies));
-    fs::create_directory(to);
+    make_target();
     return tree::copy_tree(from, to, options);
   }
 
   // Copies the tree while another thread waits for something to be seen of the copy, and acts then.
   tree::CopyReport copy_and(std::function<bool()> const& seen, std::function<void()> const& act,
                             tree::CopyOptions const& options = {}) {
+    make_target();  // before the other thread looks there
     std::jthread const other([&](std::stop_token const& ended) {
       while (!seen()) {
         if (ended.stop_requested()) return;
       }
       act();
     });
-    return copy(options);
+    return tree::copy_tree(from, to, options);
+  }
+
+  // Whether a copy ends early if it is cancelled once something is to be seen of it. A copy that is
+  // faster than the thread that looks is made again.
+  bool ends_when_cancelled(std::function<bool()> const& seen, tree::CopyOptions options = {}) {
+    for (int round = 0; round < 100; ++round) {
+      std::stop_source stop;
+      options.stop = stop.get_token();
+      try {
+        copy_and(
+            seen, [&] { stop.request_stop(); }, options);
+      } catch (sys::Cancelled const&) {
+        return true;
+      }
+      fs::remove_all(to);
+    }
+    return false;
+  }
+
+  void make_target() {
+    to = media.path / ("to" + std::to_string(++copies));
+    fs::create_directory(to);
   }
 
   // Secrets beside the tree; every file in the tree itself holds "inside" then.
