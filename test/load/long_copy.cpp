@@ -57,7 +57,8 @@ void look_during_a_copy(Ground const& ground) {
   BOOST_TEST(caller.must("List", {}).body.at("Volumes").as_array().size() == 4U);
 }
 
-// By order as well: the Unmount is answered while all the copies still run.
+// By order as well. If all verbs shared 32 threads, the Unmount would wait in the queue behind
+// forty Mounts, until nine of them have ended.
 void unmount_beside_copies(Ground const& ground) {
   Instance instance(ground);
   Caller caller(instance.socket());
@@ -77,8 +78,9 @@ void unmount_beside_copies(Ground const& ground) {
   fs::path clones = instance.pool() / "clones" / sys::boot_id();
   BOOST_TEST(eventually([&] { return sys::list_dir(clones).size() >= kAtOnce; }));
   caller.unmount("seed", "one");
-  BOOST_TEST(std::none_of(copying.begin(), copying.end(),
-                          [](auto const& mount) { return mount->answered(); }));
+  auto ended = std::count_if(copying.begin(), copying.end(),
+                             [](auto const& mount) { return mount->answered(); });
+  BOOST_TEST(ended < 9);
   for (auto const& mount : copying) BOOST_TEST(mount->receive().ok());
 }
 
