@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every command of the documentation, as a reader would type it. stranger.bats runs those of the README and of
-# docs/install.md, compose.bats those of the Compose example.
+# docs/install.md, compose.bats those of the Compose example, swarm.bats those of docs/swarm.md.
 
 load lib
 load pools
@@ -80,6 +80,7 @@ docs/install.md#Remove
 docs/install.md#Upgrade
 docs/operations.md
 docs/pools.md
+docs/swarm.md
 docs/tutorial.md
 examples/compose/README.md
 END
