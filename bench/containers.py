@@ -106,10 +106,10 @@ def add_busybox(root):
             os.symlink("busybox", f"{root}/bin/{tool}")
 
 
-def volume(name, *options):
+def volume(name, *options, driver="snapclone"):
     """A volume of the plugin."""
     words = [word for option in options for word in ("-o", option)]
-    docker("volume", "create", "-d", "snapclone", *words, name)
+    docker("volume", "create", "-d", driver, *words, name)
 
 
 def run_in(name, image, *command):

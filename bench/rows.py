@@ -186,6 +186,11 @@ def databases(results):
         if clone and other:
             yield Row(f"a fresh PostgreSQL database of {clone.at['bytes'] / 1e6:,.0f} MB, to its first query: {words},"
                       " against a clone", other, clone, other.median / clone.median, "x")
+    for kind in ("ext4", "xfs"):
+        taken = results.find("database.disk." + kind)
+        if taken:
+            yield from absolute(f"disk that a clone of a PostgreSQL database of {taken.at['bytes'] / 1e6:,.0f} MB on {kind}"
+                                " takes until its server has answered a query of one row", taken, None)
 
 
 def rows(results):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every command of the documentation, as a reader would type it. stranger.bats runs those of the README and of
-# docs/install.md, compose.bats those of the Compose example.
+# docs/install.md, compose.bats those of the Compose example, swarm.bats those of docs/swarm.md.
 
 load lib
 load pools
@@ -80,6 +80,7 @@ docs/install.md#Remove
 docs/install.md#Upgrade
 docs/operations.md
 docs/pools.md
+docs/swarm.md
 docs/tutorial.md
 examples/compose/README.md
 END
@@ -105,6 +106,38 @@ END
   docker volume create old-volume
   page how-to
   docker volume rm old-volume
+}
+
+# section PAGE#HEADING: its commands, except that what they made stays
+section() {
+  write_prelude
+  cat >>prelude <<'END'
+docker() { [[ "$1 $2" == "volume rm" ]] || command docker "$@"; }
+END
+  run_page.py "$BATS_TEST_DIRNAME/../../docs/${1/\#/.md#}" prelude
+}
+
+# archivable VOLUME: what tar can keep of it. A socket is nothing without its program, and a container sees no attribute
+# whose name begins with "trusted.".
+archivable() { content "$1" | grep -v ' socket mode=' | sed 's/ trusted\.[^ ]*//g'; }
+
+@test "a backup of everything that a file system can hold is restored as it was" {
+  debian_image
+  tree_in orders
+  section operations#backup
+  archivable orders-monday >before
+  grep -q ' security.capability=' before
+  archivable restored | diff before -
+}
+
+@test "what is brought in from another driver's volume is as it was there" {
+  debian_image
+  docker volume create old-volume
+  DRIVER=local tree_in old-volume
+  section how-to#bring-in-an-existing-volume
+  archivable old-volume >before
+  archivable imported | diff before -
+  archivable imported-seed | diff before -
 }
 
 @test "what is said about operations works" {

@@ -88,3 +88,29 @@ seed() {
   eventually task_other_than worker "$first"
   prints $'original\nkept' inside "$(tasks worker)" 'cat /data/file'
 }
+
+@test "a clone named after its slot is kept for the next task in that slot, and for no other" {
+  local first second
+  seed
+  service worker 2 'source=of-{{.Service.Name}}-{{.Task.Slot}},volume-opt=clone-of=seed' --restart-delay 0s
+  first=$(slot worker 1)
+  second=$(slot worker 2)
+  inside "$first" 'echo first >>/data/file'
+  inside "$second" 'echo second >>/data/file'
+  docker kill "$first"
+  eventually slot_other_than "$first"
+  prints $'original\nfirst' inside "$(slot worker 1)" 'cat /data/file'
+  prints $'original\nsecond' inside "$second" 'cat /data/file'
+  only_volumes db seed of-worker-1 of-worker-2
+}
+
+# slot SERVICE NUMBER: the container that runs there
+slot() { docker ps -q --no-trunc --filter "name=$1.$2."; }
+
+slot_other_than() { [[ -n $(slot worker 1) && $(slot worker 1) != "$1" ]]; }
+
+@test "the page about swarms works" {
+  docker tag test-image my-image
+  run_page.py "$BATS_TEST_DIRNAME/../../docs/swarm.md" /dev/null
+  only_volumes
+}
