@@ -201,9 +201,18 @@ class History {
     std::string name = name_ + "-" + std::to_string(moments_.size());
     world_.snapshot(name_, name);
     moments_.push_back({name, model_of(models_ / "volume", name), shown_first(name)});
-    Moment const& from = moments_[random_() / 7 % moments_.size()];
+    Moment const& from = moments_[below(moments_.size())];
     use_clones(from);
     if (random_() / 7 % 2 == 0) world_.restart();
+  }
+
+  // Removes a snapshot, and gives back what it alone showed.
+  void forget() {
+    auto moment = moments_.begin() + static_cast<int>(below(moments_.size()));
+    world_.remove(moment->name);
+    moments_.erase(moment);
+    world_.process->trash.wait();  // clones that are being deleted still use their layers
+    world_.process->store.parts().pruner.round();
   }
 
   void check() {
@@ -220,6 +229,8 @@ class History {
   }
 
  private:
+  std::size_t below(std::size_t limit) { return random_() / 7 % limit; }
+
   Manifest shown_first(std::string const& name) {
     Manifest first = world_.shown(name);
     return world_.ground.filesystem == "tmpfs" ? without_holes(first) : first;
@@ -275,6 +286,23 @@ class History {
 };
 
 }  // namespace
+
+PROMISE(giving_back_what_removed_snapshots_showed_changes_nothing_that_is_left) {
+  for (unsigned seed = 11; seed <= 13; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      History history(world, seed);
+      for (int moment = 0; moment < 6; ++moment) {
+        history.go_on();
+        if (moment % 3 != 0) history.forget();
+      }
+      history.check();
+      world.boot();
+      history.forget();
+      history.check();
+    }
+  }
+  world.check_all_is_gone();
+}
 
 PROMISE(
     whatever_is_done_a_clone_is_its_snapshot_and_its_own_changes_and_the_snapshot_never_changes) {
