@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/pruner.hpp"
 
+#include "kit/failing_calls.hpp"
 #include "kit/manifest.hpp"
 #include "kit/media.hpp"
+#include "kit/privileges.hpp"
 #include "kit/world.hpp"
 #include "tree/disk_usage.hpp"
+#include "tree/hidden_entries.hpp"
+#include "volume/stack_view.hpp"
 
 #include <set>
 #include <string>
@@ -213,6 +217,110 @@ BOOST_FIXTURE_TEST_CASE(a_volume_that_is_mounted_meanwhile_ends_the_round, Prune
   mount("db", "id");
   BOOST_TEST(!watch.hold());
   unmount("db", "id");
+}
+
+// With metacopy the layer on top has the attributes of such a file alone.
+BOOST_AUTO_TEST_CASE(the_content_of_a_file_whose_attributes_alone_changed_stays) {
+  for (auto const* type : {"ext4", "xfs"}) {
+    BOOST_TEST_CONTEXT(type) {
+      Media media(type);
+      Pruned world(media.path, "overlay");
+      world.create_with("db", "file", text('a', kMega));
+      world.change("db", [](fs::path const& path) {
+        World::write(path / "other", text('b', kMega));
+        fs::create_hard_link(path / "other", path / "link");
+      });
+      world.snapshot("db", "s1");
+      world.change("db", [](fs::path const& path) {
+        fs::permissions(path / "file", fs::owner_read);
+        fs::rename(path / "other", path / "renamed");
+        World::write(path / "link", text('c', kMega));
+      });
+      world.snapshot("db", "s2");
+      auto before = world.shown("s2");
+      world.remove("s1");
+      world.prune();
+      BOOST_TEST(differences(before, world.shown("s2")) == "");
+      world.change("db", [](fs::path const& path) {
+        World::write(path / "file", text('d', kMega));
+        World::write(path / "renamed", text('e', kMega));
+      });
+      world.snapshot("db", "s3");
+      before = world.shown("s3");
+      world.remove("s2");
+      world.prune();
+      BOOST_TEST(differences(before, world.shown("s3")) == "");
+      world.remove("s3");
+      world.prune();
+      BOOST_TEST(world.held() < 6 * kMega);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_round_that_fails_changes_nothing_that_is_shown, Pruned) {
+  create_with("db", "file", text('a', kMega));
+  snapshot("db", "one");
+  change("db", [](fs::path const& path) {
+    fs::create_directory(path / "deep");
+    write(path / "deep/file", "deep");
+    write(path / "file", "the second");
+  });
+  snapshot("db", "two");
+  change("db", [](fs::path const& path) {
+    fs::remove_all(path / "deep");
+    write(path / "file", "and the third");
+  });
+  snapshot("db", "three");
+  auto before = shown("three");
+  remove("one");
+  remove("two");
+  process->trash.wait();
+  for (auto const* call : {"mount", "getdents64", "newfstatat", "openat", "openat2", "mkdir",
+                           "syncfs", "renameat2", "unlinkat", "umount2"}) {
+    BOOST_TEST_CONTEXT(call) {
+      in_a_thread([&] {
+        fail_calls({{call, EIO}});
+        process->store.parts().pruner.round();
+      });
+      BOOST_TEST(differences(before, shown("three")) == "");
+      process->trash.wait();
+    }
+  }
+  prune();
+  BOOST_TEST(differences(before, shown("three")) == "");
+  BOOST_TEST(files_called("three", "file") == 1);
+  restart();
+  BOOST_TEST(differences(before, shown("three")) == "");
+  BOOST_TEST(entries(pool() / "staging") == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_crash_between_two_moves_leaves_what_is_shown, Pruned) {
+  create("db");
+  change("db", [](fs::path const& path) {
+    for (int i = 0; i < 10; ++i) write(path / std::to_string(i), "text");
+  });
+  snapshot("db", "one");
+  change("db", [](fs::path const& path) {
+    for (int i = 0; i < 8; ++i) write(path / std::to_string(i), "another text");
+  });
+  snapshot("db", "two");
+  auto before = shown("two");
+  auto stack = find("two")->record.stack;
+  remove("one");
+  for (std::size_t moves : {1, 4}) {
+    volume::StackView view(process->points, process->backend, stack);
+    tree::HiddenEntries hidden({process->pool.tree(stack.back())}, {});
+    hidden.leave_out_shown_by(view.path(), process->pool.tree(stack.front()));
+    sys::make_dir(pool() / "staging/bin");
+    hidden.move_some(pool() / "staging/bin", moves, false);
+    BOOST_TEST(!hidden.empty());
+    restart();
+    process->trash.wait();
+    BOOST_TEST(entries(pool() / "staging") == 0);
+    BOOST_TEST(differences(before, shown("two")) == "");
+  }
+  prune();
+  BOOST_TEST(differences(before, shown("two")) == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
