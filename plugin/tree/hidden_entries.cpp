@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kBlock = 512;  // of st_blocks, whatever the file system's is
 constexpr std::uint64_t kUnknown = 0;  // instead of a digest
+constexpr std::size_t kMostAtOnce = 100'000;
 
 bool is_whiteout(struct stat const& status) {
   return S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
@@ -46,6 +47,11 @@ sys::DirStream entries_of(sys::Fd const& directory, TreePath const& place) {
 sys::Fd open_file(int directory, std::string const& name) {
   return sys::Fd(openat(directory, name.c_str(),
                         O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+}
+
+std::uint64_t digest_of(sys::Fd const& file) {
+  if (file.get() < 0) return kUnknown;
+  return extents_digest(file.get()).value_or(kUnknown);
 }
 
 bool has_xattr(sys::Fd const& entry, char const* name) {
@@ -80,59 +86,93 @@ struct HiddenEntries::Pair {
   }
 };
 
+// How far the search is.
+struct HiddenEntries::Search {
+  std::size_t layer = 0;
+  sys::Fd root = {};  // of that layer
+  PendingDirectories<Pair> pending = {};
+  std::optional<Pair> pair = {};  // whose entries are being read
+  std::optional<sys::DirStream> names = {};
+};
+
 HiddenEntries::HiddenEntries(std::vector<fs::path> layers, std::stop_token stop)
-    : layers_(std::move(layers)), stop_(std::move(stop)) {}
+    : layers_(std::move(layers)),
+      stop_(std::move(stop)),
+      search_(new Search, [](Search* search) { delete search; }) {}
+
+bool HiddenEntries::find_some(fs::path const& view) {
+  entries_.clear();
+  inodes_.clear();
+  sizes_.clear();
+  data_.clear();
+  view_root_ = sys::open_dir(view);
+  Search& search = *search_;
+  while (entries_.size() < kMostAtOnce) {
+    if (!search.names && !enter_next(search)) break;
+    if (auto name = search.names->next()) {
+      sys::throw_if_cancelled(stop_);
+      compare(search, *name);
+    } else {
+      search.names.reset();
+    }
+  }
+  if (empty()) return false;
+  ++parts_;
+  return true;
+}
+
+// Opens the next directory, if there is one. The mounts of one stack show the same.
+bool HiddenEntries::enter_next(Search& search) {
+  while (search.pending.empty()) {
+    if (search.layer == layers_.size()) return false;
+    search.root = sys::open_dir(layers_[search.layer]);
+    TreePath place(layers_[search.layer].string());
+    search.pending.add({place, true, open_beneath(search.root.get(), "."), {}});
+    ++search.layer;
+  }
+  Pair pair = search.pending.next();
+  if (pair.layer.get() < 0) {
+    pair.layer = open_directory_beneath(search.root.get(), pair.place);
+    if (pair.layer.get() < 0 && errno == ENOENT) return enter_next(search);  // hidden, and removed
+    if (pair.layer.get() < 0) sys::fail("open directory", pair.place.text());
+  }
+  if (pair.in_view) pair.view = open_directory_beneath(view_root_.get(), pair.place);
+  if (pair.in_view && pair.view.get() < 0) sys::fail("open in the view", pair.place.text());
+  search.names.emplace(entries_of(pair.layer, pair.place));
+  search.pair = std::move(pair);
+  return true;
+}
+
+// Most entries are shown where they lie, and need not be remembered.
+void HiddenEntries::compare(Search& search, std::string const& name) {
+  Pair const& pair = *search.pair;
+  auto own = look_at(pair.layer.get(), name, pair.place);
+  if (!own || is_whiteout(*own)) return;
+  std::optional<struct stat> shown;
+  if (pair.in_view) shown = look_at(pair.view.get(), name, pair.place);
+  bool directory = S_ISDIR(own->st_mode);
+  TreePath place = pair.place.below(name);
+  if (!shown || shown->st_ino != own->st_ino) {
+    Entry entry{search.layer - 1, place, own->st_ino, directory, 0, kUnknown};
+    if (S_ISREG(own->st_mode) && own->st_size > 0) {
+      entry.size = static_cast<std::uint64_t>(own->st_size);
+      entry.data = digest_of(open_file(pair.layer.get(), name));
+      sizes_[entry.size] = Shown::nothing;
+      if (entry.data != kUnknown) data_[entry.data] = false;
+    }
+    inodes_.insert(entry.inode);
+    entries_.push_back(std::move(entry));
+  }
+  if (!directory) return;
+  sys::Fd below = open_beneath(pair.layer.get(), name);
+  if (below.get() < 0) sys::fail("open directory", place.text());
+  search.pending.add({std::move(place), shown && S_ISDIR(shown->st_mode), std::move(below), {}});
+}
 
 void HiddenEntries::leave_out_shown_by(fs::path const& view, fs::path const& top) {
   if (inode_of(view) != inode_of(top)) {
     throw std::runtime_error(view.string() + " does not show the inode numbers of its layers");
   }
-  if (!std::exchange(listed_, true)) list_differences(view);
-  if (!empty()) take_out_shown(view);
-}
-
-// Most entries are shown where they lie, and need not be remembered.
-void HiddenEntries::list_differences(fs::path const& view) {
-  sys::Fd const view_root = sys::open_dir(view);
-  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-    sys::Fd const root = sys::open_dir(layers_[layer]);
-    PendingDirectories<Pair> pending;
-    pending.add({TreePath(layers_[layer].string()), true, open_beneath(root.get(), "."),
-                 open_beneath(view_root.get(), ".")});
-    while (!pending.empty()) {
-      Pair pair = pending.next();
-      if (pair.layer.get() < 0) {
-        pair.layer = open_directory_beneath(root.get(), pair.place);
-        if (pair.layer.get() < 0) sys::fail("open directory", pair.place.text());
-        if (pair.in_view) pair.view = open_directory_beneath(view_root.get(), pair.place);
-      }
-      auto names = entries_of(pair.layer, pair.place);
-      while (auto name = names.next()) {
-        sys::throw_if_cancelled(stop_);
-        auto own = look_at(pair.layer.get(), *name, pair.place);
-        if (!own || is_whiteout(*own)) continue;
-        std::optional<struct stat> shown;
-        if (pair.in_view) shown = look_at(pair.view.get(), *name, pair.place);
-        bool directory = S_ISDIR(own->st_mode);
-        if (!shown || shown->st_ino != own->st_ino) {
-          bool content = S_ISREG(own->st_mode) && own->st_size > 0;
-          auto size = static_cast<std::uint64_t>(own->st_size);
-          entries_.push_back({layer, pair.place.below(*name), own->st_ino, size, directory});
-          inodes_.insert(own->st_ino);
-          if (content) sizes_.insert(size);
-        }
-        if (!directory) continue;
-        Pair below{pair.place.below(*name), shown && S_ISDIR(shown->st_mode),
-                   open_beneath(pair.layer.get(), *name), {}};
-        if (below.layer.get() < 0) sys::fail("open directory", below.place.text());
-        if (below.in_view) below.view = open_beneath(pair.view.get(), *name);
-        pending.add(std::move(below));
-      }
-    }
-  }
-}
-
-void HiddenEntries::take_out_shown(fs::path const& view) {
   sys::Fd const root = sys::open_dir(view);
   PendingDirectories<Directory> pending;
   pending.add({TreePath(view.string()), open_beneath(root.get(), ".")});
@@ -157,15 +197,20 @@ void HiddenEntries::take_out_shown(fs::path const& view) {
 }
 
 void HiddenEntries::note_data(sys::Fd const& shown, std::uint64_t size) {
-  auto extents = shown.get() < 0 ? std::nullopt : extents_digest(shown.get());
-  shown_data_[size].insert(extents.value_or(kUnknown));
+  std::uint64_t digest = digest_of(shown);
+  if (digest == kUnknown) {
+    sizes_[size] = Shown::unknown;
+  } else {
+    if (sizes_[size] == Shown::nothing) sizes_[size] = Shown::known;
+    if (auto found = data_.find(digest); found != data_.end()) found->second = true;
+  }
 }
 
-bool HiddenEntries::may_be_data(sys::Fd const& file, std::uint64_t size) const {
-  auto shown = shown_data_.find(size);
-  if (shown == shown_data_.end()) return false;
-  auto extents = file.get() < 0 ? std::nullopt : extents_digest(file.get());
-  return !extents || shown->second.count(*extents) != 0 || shown->second.count(kUnknown) != 0;
+bool HiddenEntries::may_be_data(Entry const& entry) const {
+  if (entry.size == 0) return false;
+  Shown shown = sizes_.at(entry.size);
+  if (entry.data == kUnknown) return shown != Shown::nothing;
+  return shown == Shown::unknown || data_.at(entry.data);
 }
 
 void HiddenEntries::move_some(fs::path const& bin, std::size_t most, bool files_only) {
@@ -194,10 +239,7 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
     if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
     sys::fail("remove directory", entry.place.text());
   }
-  if (S_ISREG(status->st_mode)) {
-    if (has_xattr(self, "trusted.overlay.whiteout")) return;
-    if (entry.size > 0 && may_be_data(open_file(above.get(), name), entry.size)) return;
-  }
+  if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout")) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
   if (renameat2(above.get(), name.c_str(), to.get(), number.c_str(), RENAME_NOREPLACE) != 0) {

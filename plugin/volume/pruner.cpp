@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 
 namespace snapclone::volume {
 namespace {
@@ -148,35 +149,37 @@ std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& la
   std::vector<fs::path> trees;
   for (auto const& layer : layers) trees.push_back(pool_.tree(layer));
   tree::HiddenEntries hidden(trees, stop);
-  for (auto const& top : tops) {
-    StackView view(points_, backend_, plan.stacks.at(top));
-    hidden.leave_out_shown_by(view.path(), pool_.tree(top));
-    if (hidden.empty()) break;
-  }
-  if (!hidden.empty()) {
-    sys::sync_filesystem(pool_.root());  // what hides them must not be lost in a power cut
-    fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
-    sys::make_dir(bin);
-    bool held = true;
-    try {
-      while (!hidden.empty() && (held = watch.hold())) {
+  std::deque<StackView> views;
+  for (auto const& top : tops) views.emplace_back(points_, backend_, plan.stacks.at(top));
+  fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
+  bool ended = false;
+  try {
+    while (!ended && hidden.find_some(views.front().path())) {
+      auto view = views.begin();
+      for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+      if (hidden.empty()) continue;
+      sys::sync_filesystem(pool_.root());  // a power cut must not lose what hides them
+      sys::ensure_dir(bin);
+      while (!hidden.empty() && !ended) {
         sys::throw_if_cancelled(stop);
-        hidden.move_some(bin, kMovesAtOnce, *keep_directories);
+        ended = !watch.hold();
+        if (!ended) hidden.move_some(bin, kMovesAtOnce, *keep_directories);
         watch.release();
       }
-    } catch (...) {
-      watch.release();
-      trash_.drop(bin, TrashKind::other);
-      throw;
     }
+  } catch (...) {
+    watch.release();
     trash_.drop(bin, TrashKind::other);
-    if (hidden.moved_bytes() > 0) {
-      sys::log_info("gave back " + std::to_string(hidden.moved_bytes()) + " bytes in " +
-                    sys::counted(layers.size(), "layer") + " that nothing shows any more");
-    }
-    if (!held) return hidden.moved_bytes();
+    throw;
   }
-  for (auto const& layer : layers) done_[layer] = tops;
+  if (sys::exists(bin)) trash_.drop(bin, TrashKind::other);
+  if (hidden.moved_bytes() > 0) {
+    sys::log_info("gave back " + std::to_string(hidden.moved_bytes()) + " bytes in " +
+                  sys::counted(layers.size(), "layer") + " that nothing shows any more");
+  }
+  if (!ended && hidden.complete()) {
+    for (auto const& layer : layers) done_[layer] = tops;
+  }
   return hidden.moved_bytes();
 }
 

@@ -310,6 +310,7 @@ BOOST_FIXTURE_TEST_CASE(a_crash_between_two_moves_leaves_what_is_shown, Pruned) 
   for (std::size_t moves : {1, 4}) {
     volume::StackView view(process->points, process->backend, stack);
     tree::HiddenEntries hidden({process->pool.tree(stack.back())}, {});
+    BOOST_TEST(hidden.find_some(view.path()));
     hidden.leave_out_shown_by(view.path(), process->pool.tree(stack.front()));
     sys::make_dir(pool() / "staging/bin");
     hidden.move_some(pool() / "staging/bin", moves, false);
