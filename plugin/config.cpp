@@ -4,6 +4,7 @@
 #include <boost/filesystem/operations.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -46,6 +47,18 @@ fs::path normal(std::string const& path) {
   }
   absolute = absolute.lexically_normal();
   return absolute.has_filename() ? absolute : absolute.parent_path();
+}
+
+std::chrono::seconds seconds(std::string const& flag, std::string const& value) {
+  constexpr int kMost = 86400;
+  int number = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  bool whole = error == std::errc() && end == value.data() + value.size();
+  if (!whole || number < 0 || number > kMost) {
+    throw BadValue(flag + " " + value + " cannot be: it is a whole number of seconds, 0 to " +
+                   std::to_string(kMost));
+  }
+  return std::chrono::seconds(number);
 }
 
 // A setting that has one of a few values, with a flag and a variable of the environment.
@@ -117,6 +130,8 @@ Config read(int argc, char const* const* argv) {
       mounts = *value;
     } else if ((value = value_of("--pool-id", argc, argv, i))) {
       pool_id = *value;
+    } else if ((value = value_of("--prune-pause", argc, argv, i))) {
+      config.prune_pause = seconds("--prune-pause", *value);
     } else if ((value = value_of(kMetrics.flag, argc, argv, i))) {
       metrics = value;
     } else if ((value = value_of("--metrics-file", argc, argv, i))) {
@@ -173,6 +188,7 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --pool-id FILE      remember there which pool it is, and refuse another one from then on
   --metrics on|off    write metrics for Prometheus four times a minute (off unless given)
   --metrics-file FILE where to; metrics/snapclone.prom beside the mounts unless given
+  --prune-pause SEC   look so often for files that no volume or snapshot shows any more (20)
   --log-level LEVEL   debug, info (the default), warning or error
   --version           print the version
   --help              print this

@@ -7,6 +7,7 @@
 #include "sys/text.hpp"
 #include "volume/refusal.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace snapclone::volume {
@@ -157,12 +158,15 @@ fs::path Catalogue::Removal::commit() {
 }
 
 void Catalogue::start_clone(CloneRecord const& clone, VolumePtr const& snapshot) {
-  MutexLock lock(mutex_);
-  auto found = volumes_.find(clone.volume);
-  if (found == volumes_.end() || found->second.removing || found->second.volume != snapshot) {
-    throw Refusal(described(snapshot->record) + " has just been removed");
+  {
+    MutexLock lock(mutex_);
+    auto found = volumes_.find(clone.volume);
+    if (found == volumes_.end() || found->second.removing || found->second.volume != snapshot) {
+      throw Refusal(described(snapshot->record) + " has just been removed");
+    }
+    live_.start_clone(clone);
   }
-  live_.start_clone(clone);
+  watch_.announce(clone.stack);
 }
 
 void Catalogue::adopt_clone(CloneRecord const& clone) {
@@ -266,6 +270,28 @@ std::set<std::string> Catalogue::needed_layers() const {
   return needed;
 }
 
+bool Catalogue::uses(std::set<std::string> const& layers) const {
+  auto named = [&](Stack const& stack) {
+    return std::any_of(stack.begin(), stack.end(),
+                       [&](auto const& layer) { return layers.count(layer) != 0; });
+  };
+  MutexLock lock(mutex_);
+  if (std::any_of(layers.begin(), layers.end(), [this](auto const& layer) REQUIRES(mutex_) {
+        return pinned_.count(layer) != 0;
+      })) {
+    return true;
+  }
+  for (auto const& [name, clones] : live_.clones()) {
+    Stack const* last = nullptr;  // most clones of a snapshot have the same
+    for (auto const& [mount_id, clone] : clones.by_id) {
+      if (last != nullptr && *last == clone.stack) continue;
+      last = &clone.stack;
+      if (named(*last)) return true;
+    }
+  }
+  return false;
+}
+
 bool Catalogue::may_sweep() const {
   MutexLock lock(mutex_);
   return may_sweep_;
@@ -278,8 +304,11 @@ void Catalogue::never_sweep() {
 
 Catalogue::Pin::Pin(Catalogue& catalogue, Stack layers)
     : catalogue_(&catalogue), layers_(std::move(layers)) {
-  MutexLock lock(catalogue_->mutex_);
-  catalogue_->pinned_.insert(layers_.begin(), layers_.end());
+  {
+    MutexLock lock(catalogue_->mutex_);
+    catalogue_->pinned_.insert(layers_.begin(), layers_.end());
+  }
+  catalogue_->watch_.announce(layers_);
 }
 
 Catalogue::Pin::Pin(Pin&& other) noexcept { *this = std::move(other); }

@@ -3,6 +3,7 @@
 
 #include "pool/pool.hpp"
 #include "sys/mutex.hpp"
+#include "volume/layer_watch.hpp"
 #include "volume/live_mounts.hpp"
 #include "volume/record.hpp"
 
@@ -68,8 +69,8 @@ class Catalogue {
     std::size_t live_clones_ = 0;
   };
 
-  // A live clone pins its stack. start_clone() throws Refusal if the snapshot was replaced or
-  // removed meanwhile, or is being removed.
+  // A live clone pins its stack, and announces it to watch(). start_clone() throws Refusal if the
+  // snapshot was replaced or removed meanwhile, or is being removed.
   void start_clone(CloneRecord const& clone, VolumePtr const& snapshot);
 
   // The rest of what is mounted: LiveMounts under the mutex.
@@ -90,7 +91,7 @@ class Catalogue {
   void doubt_adopted();
   bool doubted(VolumeName const& name, MountId const& mount_id) const;
 
-  // Keeps layers from being swept while it lives.
+  // Keeps layers from being swept while it lives. It announces them to watch().
   class Pin {
    public:
     Pin() = default;
@@ -107,6 +108,10 @@ class Catalogue {
   // Every layer that a record, a live clone or a pin names.
   std::set<std::string> needed_layers() const;
 
+  // Whether a live clone or a pin names one of the layers. Mounted volumes do not count.
+  bool uses(std::set<std::string> const& layers) const;
+  LayerWatch& watch() { return watch_; }
+
   // False while a record cannot be read: nobody knows which layers it needs.
   bool may_sweep() const;
   void never_sweep();
@@ -121,6 +126,7 @@ class Catalogue {
   void refuse_named_uppers();
 
   Pool const& pool_;
+  LayerWatch watch_;
 
   mutable sys::Mutex mutex_;
   std::map<VolumeName, Entry> volumes_ GUARDED_BY(mutex_);

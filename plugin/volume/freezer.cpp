@@ -6,6 +6,7 @@
 #include "sys/log.hpp"
 #include "sys/text.hpp"
 #include "volume/refusal.hpp"
+#include "volume/stack_view.hpp"
 
 namespace snapclone::volume {
 namespace {
@@ -165,18 +166,10 @@ Pinned Freezer::push_layer(Pinned top, Stack const& below) {
 
 // Copies what the stack shows into one new layer. Existing stacks stay as they are.
 Pinned Freezer::flatten(Stack const& stack) {
-  fs::path view = points_.view(sys::random_id());
-  sys::ensure_dir(view);
-  try {
-    backend_.view(stack, view);
-    Pinned flat =
-        new_layer([&](fs::path const& tree) { copy_mounted(view, tree, backend::Form::sealed); });
-    clear_mount_point(view);
-    return flat;
-  } catch (...) {
-    clear_mount_point(view);
-    throw;
-  }
+  Catalogue::Pin pin(catalogue_, stack);
+  StackView view(points_, backend_, stack);
+  return new_layer(
+      [&](fs::path const& tree) { copy_mounted(view.path(), tree, backend::Form::sealed); });
 }
 
 void Freezer::copy_mounted(fs::path const& mounted, fs::path const& tree, backend::Form form) {

@@ -59,10 +59,13 @@ StoreParts::StoreParts(Pool opened, StoreSettings const& settings)
       in_use(pool, points, backend, catalogue, settings.settle),
       mounts(pool, points, backend, catalogue, in_use, trash),
       volumes(pool, points, backend, catalogue, in_use, trash),
-      disk_use(pool, backend, catalogue, points) {}
+      disk_use(pool, backend, catalogue, points),
+      pruner(pool, points, backend, catalogue, trash) {}
 
 Store::Store(Pool pool, StoreSettings const& settings, Turns::Execute execute)
-    : parts_(std::move(pool), settings), turns_(std::move(execute)) {}
+    : prune_pause_(settings.prune_pause),
+      parts_(std::move(pool), settings),
+      turns_(std::move(execute)) {}
 
 void Store::open() {
   recover(parts_.pool, parts_.points, parts_.catalogue, parts_.mounts, parts_.trash);
@@ -79,6 +82,11 @@ void Store::open() {
     parts_.disk_use.start();
   } catch (std::exception const& error) {
     sys::log_warning(std::string("disk use will not be measured: ") + error.what());
+  }
+  try {
+    parts_.pruner.start(prune_pause_);
+  } catch (std::exception const& error) {
+    sys::log_warning(std::string("hidden files will not be deleted: ") + error.what());
   }
 }
 

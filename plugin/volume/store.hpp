@@ -9,6 +9,7 @@
 #include "volume/mount_points.hpp"
 #include "volume/mounts.hpp"
 #include "volume/options.hpp"
+#include "volume/pruner.hpp"
 #include "volume/trash.hpp"
 #include "volume/turns.hpp"
 #include "volume/volumes.hpp"
@@ -28,7 +29,8 @@ namespace snapclone::volume {
 struct StoreSettings {
   fs::path mounts;           // the directory for mount points
   std::string backend = {};  // BACKEND: "" leaves the choice to the pool
-  std::chrono::milliseconds settle = std::chrono::seconds(3);  // in_use.hpp
+  std::chrono::milliseconds settle = std::chrono::seconds(3);          // in_use.hpp
+  std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // pruner.hpp
 };
 
 // The objects behind the Store, each above those that it uses.
@@ -45,6 +47,7 @@ struct StoreParts {
   Mounts mounts;
   Volumes volumes;
   DiskUseSampler disk_use;
+  Pruner pruner;
 };
 
 // The front door: all volumes, snapshots and clones of one pool, and what may be done with them.
@@ -114,6 +117,7 @@ class Store {
                         Work const& work);
   void keep_reserve();
 
+  std::chrono::milliseconds const prune_pause_;
   StoreParts parts_;
   Turns turns_;
   sys::Mutex mutex_;

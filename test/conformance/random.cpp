@@ -198,12 +198,21 @@ class History {
 
   void go_on() {
     change(name_, models_ / "volume", 40);
-    std::string name = name_ + "-" + std::to_string(moments_.size());
+    std::string name = name_ + "-" + std::to_string(made_++);
     world_.snapshot(name_, name);
     moments_.push_back({name, model_of(models_ / "volume", name), shown_first(name)});
-    Moment const& from = moments_[random_() / 7 % moments_.size()];
+    Moment const& from = moments_[below(moments_.size())];
     use_clones(from);
     if (random_() / 7 % 2 == 0) world_.restart();
+  }
+
+  // Removes a snapshot, and gives back what it alone showed.
+  void forget() {
+    auto moment = moments_.begin() + static_cast<int>(below(moments_.size()));
+    world_.remove(moment->name);
+    moments_.erase(moment);
+    world_.process->trash.wait();  // clones that are being deleted still use their layers
+    world_.process->store.parts().pruner.round();
   }
 
   void check() {
@@ -220,6 +229,8 @@ class History {
   }
 
  private:
+  std::size_t below(std::size_t limit) { return random_() / 7 % limit; }
+
   Manifest shown_first(std::string const& name) {
     Manifest first = world_.shown(name);
     return world_.ground.filesystem == "tmpfs" ? without_holes(first) : first;
@@ -271,10 +282,24 @@ class History {
   std::string const name_;
   fs::path const models_;
   std::vector<Moment> moments_;
+  int made_ = 0;
   int clones_ = 0;
 };
 
 }  // namespace
+
+PROMISE(giving_back_what_removed_snapshots_showed_changes_nothing_that_is_left) {
+  History history(world, 11);
+  for (int moment = 0; moment < 6; ++moment) {
+    history.go_on();
+    if (moment % 3 != 0) history.forget();
+  }
+  history.check();
+  world.boot();
+  history.forget();
+  history.check();
+  world.check_all_is_gone();
+}
 
 PROMISE(
     whatever_is_done_a_clone_is_its_snapshot_and_its_own_changes_and_the_snapshot_never_changes) {

@@ -17,6 +17,7 @@ Instance::Instance(Ground const& ground, std::string const& log_level)
                 .socket = media_.path.parent_path() / "s.sock",
                 .backend = ground.backend,
                 .log_level = log_level,
+                .more_arguments = {"--prune-pause", "0"},
                 .log = log_.descriptor()}) {
   program_.start();
   try {

@@ -41,7 +41,8 @@ Machine::Machine(Ground const& where, Image const& image)
                .mounts = scratch.path / "mnt",
                .socket = scratch.path / "socket",
                .backend = ground.backend,
-               .log_level = "debug"}) {
+               .log_level = "debug",
+               .more_arguments = {"--prune-pause", "0"}}) {
   begin_a_boot();
   program.start();
   program.connect().must("List", {});

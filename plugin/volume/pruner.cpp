@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume/pruner.hpp"
+
+#include "sys/cancelled.hpp"
+#include "sys/error.hpp"
+#include "sys/host.hpp"
+#include "sys/log.hpp"
+#include "sys/text.hpp"
+#include "tree/hidden_entries.hpp"
+#include "volume/stack_view.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+
+namespace snapclone::volume {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRestPerWork = 4;
+constexpr int kNiceness = 19;
+// A Mount may wait for so many moves.
+constexpr std::size_t kMovesAtOnce = 64;
+// Each of them is walked. A layer that is seen through more is shared by many, and left alone.
+constexpr std::size_t kMostTops = 64;
+
+void rest(std::chrono::nanoseconds duration, std::stop_token const& stop) {
+  sys::Mutex mutex;
+  sys::MutexLock lock(mutex);
+  std::condition_variable_any().wait_for(mutex, stop, duration, [] { return false; });
+}
+
+bool has_any(Stack const& stack, std::set<std::string> const& layers) {
+  return std::any_of(stack.begin(), stack.end(),
+                     [&](auto const& layer) { return layers.count(layer) != 0; });
+}
+
+// The volume's upper, and then its stack.
+Stack with_upper(Record const& record) {
+  Stack stack = {record.upper};
+  stack.insert(stack.end(), record.stack.begin(), record.stack.end());
+  return stack;
+}
+
+}  // namespace
+
+std::map<std::string, std::set<std::string>> seen_through(std::vector<Stack> const& stacks) {
+  std::set<std::string> tops;
+  for (auto const& stack : stacks) tops.insert(stack.front());
+  std::map<std::string, std::set<std::string>> through;
+  for (auto const& stack : stacks) {
+    std::string const* top = nullptr;
+    for (auto const& layer : stack) {
+      if (tops.count(layer) != 0) {
+        top = &layer;
+      } else {
+        through[layer].insert(*top);
+      }
+    }
+  }
+  return through;
+}
+
+void Pruner::start(std::chrono::milliseconds pause) {
+  if (!backend_.layered()) return;
+  thread_.emplace(kNiceness, [this, pause](std::stop_token const& stop) { run(pause, stop); });
+}
+
+void Pruner::run(std::chrono::milliseconds pause, std::stop_token const& stop) {
+  rest(pause, stop);
+  while (!stop.stop_requested()) {
+    auto begin = Clock::now();
+    try {
+      round(stop);
+    } catch (sys::Cancelled const&) {
+      return;
+    }
+    rest(std::max<std::chrono::nanoseconds>(pause, kRestPerWork * (Clock::now() - begin)), stop);
+  }
+}
+
+std::uint64_t Pruner::round(std::stop_token const& stop) {
+  if (!catalogue_.may_sweep()) return 0;
+  Layers used = catalogue_.watch().take_announced();
+  std::erase_if(done_, [&](auto const& done) {
+    return std::any_of(done.second.begin(), done.second.end(),
+                       [&](auto const& top) { return used.count(top) != 0; });
+  });
+  Plan now = plan();
+  std::vector<Stack> stacks;
+  for (auto const& [top, stack] : now.stacks) stacks.push_back(stack);
+  auto through = seen_through(stacks);
+  std::erase_if(done_, [&](auto const& done) { return through.count(done.first) == 0; });
+  std::map<Tops, Layers> groups;
+  for (auto const& [layer, tops] : through) {
+    auto done = done_.find(layer);
+    bool again = done == done_.end() || done->second != tops;
+    if (again && tops.size() <= kMostTops) groups[tops].insert(layer);
+  }
+  std::uint64_t bytes = 0;
+  for (auto const& [tops, layers] : groups) {
+    try {
+      bytes += prune(now, tops, layers, stop);
+    } catch (sys::Cancelled const&) {
+      throw;
+    } catch (std::exception const& error) {
+      sys::log_debug(std::string("hidden files are kept for now: ") + error.what());
+    }
+  }
+  return bytes;
+}
+
+Pruner::Plan Pruner::plan() const {
+  Plan now;
+  for (auto const& volume : catalogue_.all()) {
+    Record const& record = volume->record;
+    if (!volume->unreadable.empty() || record.stack.empty()) continue;
+    bool idle = record.kind == Kind::volume && catalogue_.counts(record.name).empty();
+    Stack stack = idle ? with_upper(record) : record.stack;
+    now.stacks.emplace(stack.front(), stack);
+    if (record.kind == Kind::volume) now.volumes.push_back(volume);
+  }
+  return now;
+}
+
+// Whether directories have to stay because a volume on these layers is mounted. Nothing if they may
+// be in use by somebody unknown.
+std::optional<bool> Pruner::files_only(Plan const& plan, Layers const& layers) {
+  bool mounted = false;
+  for (auto const& volume : plan.volumes) {
+    Record const& record = volume->record;
+    if (!has_any(record.stack, layers)) continue;
+    bool idle = plan.stacks.count(record.upper) != 0;
+    if (idle && backend_.use_of(pool_.layer(record.upper)) != backend::Use::free) {
+      return std::nullopt;
+    }
+    mounted = mounted || !idle;
+  }
+  return mounted;
+}
+
+std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& layers,
+                            std::stop_token const& stop) {
+  LayerWatch::Watch watch(catalogue_.watch(), layers);
+  if (catalogue_.uses(layers)) return 0;
+  auto keep_directories = files_only(plan, layers);
+  if (!keep_directories) return 0;
+  std::vector<fs::path> trees;
+  for (auto const& layer : layers) trees.push_back(pool_.tree(layer));
+  tree::HiddenEntries hidden(trees, stop);
+  std::deque<StackView> views;
+  for (auto const& top : tops) views.emplace_back(points_, backend_, plan.stacks.at(top));
+  fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
+  bool ended = false;
+  try {
+    while (!ended && hidden.find_some(views.front().path())) {
+      auto view = views.begin();
+      for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+      if (hidden.empty()) continue;
+      sys::sync_filesystem(pool_.root());  // a power cut must not lose what hides them
+      sys::ensure_dir(bin);
+      while (!hidden.empty() && !ended) {
+        sys::throw_if_cancelled(stop);
+        ended = !watch.hold();
+        if (!ended) hidden.move_some(bin, kMovesAtOnce, *keep_directories);
+        watch.release();
+      }
+    }
+  } catch (...) {
+    watch.release();
+    trash_.drop(bin, TrashKind::other);
+    throw;
+  }
+  if (sys::exists(bin)) trash_.drop(bin, TrashKind::other);
+  if (hidden.moved_bytes() > 0) {
+    sys::log_info("gave back " + std::to_string(hidden.moved_bytes()) + " bytes in " +
+                  sys::counted(layers.size(), "layer") + " that nothing shows any more");
+  }
+  if (!ended && hidden.complete()) {
+    for (auto const& layer : layers) done_[layer] = tops;
+  }
+  return hidden.moved_bytes();
+}
+
+}  // namespace snapclone::volume
