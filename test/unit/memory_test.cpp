@@ -101,9 +101,7 @@ BOOST_AUTO_TEST_CASE(find_finds_the_other_names_of_a_file_in_a_clone_in_memory) 
   prints("for i in 1 2 3; do find . -samefile lib/$i | sort; find . -samefile new/$i | sort; done");
 }
 
-BOOST_AUTO_TEST_CASE(du_counts_each_file_of_a_clone_in_memory_once) {
-  prints("du -a . | wc -l");
-}
+BOOST_AUTO_TEST_CASE(du_counts_each_file_of_a_clone_in_memory_once) { prints("du -a . | wc -l"); }
 
 // The price, as docs/limits.md has it.
 BOOST_AUTO_TEST_CASE(du_on_one_file_system_leaves_out_the_files_of_a_clone_in_memory) {
