@@ -18,7 +18,8 @@ constexpr std::uint64_t kTrialSize = 1 << 20;
 
 void make_memory_tree(Pool const& pool, fs::path const& tree, Stack const& below,
                       std::uint64_t bytes) {
-  sys::mount_tmpfs(tree, "mode=0700,size=" + std::to_string(bytes) +
+  // With inode32, the kernel's default, a new file may get another one's number after 2^32 files.
+  sys::mount_tmpfs(tree, "mode=0700,inode64,size=" + std::to_string(bytes) +
                              ",nr_inodes=" + std::to_string(bytes / kBytesForEachFile));
   sys::make_dir(Pool::content(tree), kNewVolumeMode);
   sys::make_dir(work_of(tree));
@@ -35,7 +36,7 @@ void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& belo
   for (auto const& id : below) overlay.lower.push_back(pool.relative(pool.tree(id)));
   overlay.upper = (Pool::content(tree)).string();
   overlay.work = (work_of(tree)).string();
-  overlay.options = std::string(kOverlayOptions) + ",volatile";
+  overlay.options = std::string(kOverlayOptions) + ",volatile,xino=off";  // the last xino counts
   sys::mount_overlay(overlay, target);
 }
 

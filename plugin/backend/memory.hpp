@@ -9,6 +9,20 @@
 // Clones that write to memory: overlays of sealed layers, of any backend, with an upper on a tmpfs
 // of bounded size. Once that is full writers get ENOSPC. Nothing of such a clone is in the pool, so
 // Backend::use_of() cannot see it.
+//
+// Upper and layers are two file systems, so overlayfs cannot show their numbers as they are, as it
+// does for a clone on the pool's disk. There are two ways, and no third:
+//  - xino=off, which is chosen: files keep the numbers of their file system, and st_dev tells the
+//    file systems apart: one for directories, one for the layers' files, one for the upper's. A
+//    pair (st_dev, st_ino) is one file. The price: programs told to stay on one file system that
+//    apply this to files too (`du -x`, `restic -x`) leave them out. A directory that fell out of
+//    the cache gets a new number.
+//  - xino=auto: one st_dev, but the file system stands in the top bits of st_ino, which is 2^63 and
+//    more for the layers' files. Two bits are the fewest; even with 500 file systems, the most
+//    there can be, it is 2^55. A double holds 53 bits. Programs in JavaScript take different files
+//    for one then: `npm pack` stores the content of one hard-linked file under the names of others.
+// The victims of the first asked for it and can leave the option out; those of the second did
+// nothing unusual, and have no way out. docs/limits.md names both.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;
