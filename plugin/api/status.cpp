@@ -13,9 +13,23 @@ namespace json = boost::json;
 json::object disk_use(volume::DiskUse const& use, bool snapshot) {
   json::object object;
   object["own_bytes"] = use.own;
+  object["shared_bytes"] = use.shared;
+  object["total_bytes"] = use.total();
   if (snapshot) object["clones_bytes"] = use.clones;
   object["measured"] = use.measured;
   object["measured_ago"] = age_text(sys::seconds_since(use.measured));
+  return object;
+}
+
+json::object pool_space(volume::PoolSpace const& pool) {
+  json::object object;
+  object["size_bytes"] = pool.size;
+  object["free_bytes"] = pool.free;
+  if (pool.use) {
+    object["used_bytes"] = pool.use->used;
+    object["waiting_bytes"] = pool.use->waiting;
+  }
+  if (pool.reflinks) object["reflinks"] = *pool.reflinks;
   return object;
 }
 
@@ -57,6 +71,7 @@ json::object status_of(volume::Description const& description) {
   status["backend_reason"] = description.backend_reason;
   status["layers"] = record.stack.size() + (snapshot ? 0 : 1);
   if (description.disk_use) status["disk_use"] = disk_use(*description.disk_use, snapshot);
+  status["pool"] = pool_space(description.pool);
   if (!snapshot) {
     status["mounts"] = description.mounts;
     return status;

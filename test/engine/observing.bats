@@ -44,8 +44,27 @@ takes_megabytes() {
   use_of seed measured_ago | grep -qE '^"[0-9]+ s"$'
 }
 
+# figure VOLUME FIELD: a number of its Status
+figure() { status "$1" "$2" | grep -xE '[0-9]+'; }
+
+@test "Status says what volumes share, and what the pool takes, has free and is about to give back" {
+  another
+  docker plugin enable "$DRIVER"
+  volume db
+  run_in db 'dd if=/dev/urandom of=file bs=1M count=3; sync'
+  snapshot db seed
+  sync -f "$POOL"
+  eventually takes_megabytes seed shared_bytes 3
+  takes_megabytes seed total_bytes 3
+  (($(figure seed disk_use.own_bytes) + $(figure seed disk_use.shared_bytes) == $(figure seed disk_use.total_bytes)))
+  eventually figure seed pool.used_bytes
+  (($(figure seed pool.used_bytes) + $(figure seed pool.free_bytes) <= $(figure seed pool.size_bytes)))
+  (($(figure seed pool.waiting_bytes) <= $(figure seed pool.used_bytes)))
+  status seed pool.reflinks | grep -qxE 'true|false'
+}
+
 @test "metrics are off unless asked for, and then a scraper can read them through a node exporter" {
-  local here=$PWD/visible port exporter
+  local here=$PWD/visible port exporter name
   another METRICS=on
   docker plugin enable "$DRIVER"
   volume db
@@ -64,6 +83,7 @@ takes_megabytes() {
   eventually scraped "$port" 'snapclone_live_clones 1'
   scraped "$port" 'snapclone_requests_total{result="success",verb="Mount"} 1'
   scraped "$port" 'snapclone_volumes{kind="snapshot"} 1'
+  for name in size free used waiting; do scraped "$port" "snapclone_pool_${name}_bytes"; done
   scraped "$port" 'node_textfile_scrape_error 0'
   kill "$exporter"
   umount "$here"
