@@ -2,6 +2,7 @@
 #include "api/status.hpp"
 
 #include "sys/host.hpp"
+#include "sys/text.hpp"
 
 #include <boost/json.hpp>
 
@@ -19,6 +20,12 @@ json::object disk_use(volume::DiskUse const& use, bool snapshot) {
   object["measured"] = use.measured;
   object["measured_ago"] = age_text(sys::seconds_since(use.measured));
   return object;
+}
+
+json::object first_write(volume::FirstWrite const& write) {
+  return {{"largest_file", sys::printable(write.file)},
+          {"size_bytes", write.size},
+          {"copied_bytes", write.copied}};
 }
 
 json::object pool_space(volume::PoolSpace const& pool) {
@@ -70,7 +77,11 @@ json::object status_of(volume::Description const& description) {
   status["backend"] = description.backend;
   status["backend_reason"] = description.backend_reason;
   status["layers"] = record.stack.size() + (snapshot ? 0 : 1);
-  if (description.disk_use) status["disk_use"] = disk_use(*description.disk_use, snapshot);
+  if (description.disk_use) {
+    status["disk_use"] = disk_use(*description.disk_use, snapshot);
+    auto const& copied = description.disk_use->first_write;
+    if (copied) status["first_write"] = first_write(*copied);
+  }
   status["pool"] = pool_space(description.pool);
   if (!snapshot) {
     status["mounts"] = description.mounts;

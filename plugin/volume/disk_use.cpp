@@ -5,6 +5,7 @@
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "tree/sealed_layer.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -171,8 +172,30 @@ std::optional<DiskUse> DiskUseSampler::measure_one(Round& round, Record const& r
     if (!clone.in_memory) round.pool.used += bytes;
   }
   round.pool.clones += use.clones;
+  bool copied = record.memory != 0 || (backend_.layered() && backend_.reflinks() == false);
+  if (copied && record.kind == Kind::snapshot) use.first_write = first_write(round, record.stack);
   use.measured = sys::now_rfc3339();
   return use;
+}
+
+// Of the largest files of each layer, the largest that no newer layer hides.
+std::optional<FirstWrite> DiskUseSampler::first_write(Round const& round,
+                                                      Stack const& stack) const {
+  std::optional<FirstWrite> found;
+  auto hidden_above = [&](Stack::const_iterator layer, std::string const& path) {
+    return std::any_of(stack.begin(), layer, [&](std::string const& newer) {
+      return tree::hides(pool_.tree(newer), path);
+    });
+  };
+  for (auto layer = stack.begin(); layer != stack.end(); ++layer) {
+    for (auto const& file : round.layers.at(*layer).largest) {
+      if (found && file.copied <= found->copied) break;
+      if (hidden_above(layer, file.path)) continue;
+      found = FirstWrite{file.path, file.size, file.copied};
+      break;
+    }
+  }
+  return found;
 }
 
 void DiskUseSampler::forget(std::string const& layer) {

@@ -16,6 +16,14 @@
 
 namespace snapclone::volume {
 
+// The file of a snapshot whose first write in a clone costs most, where overlayfs then copies the
+// whole file: on a pool without reflinks, and to memory. In bytes.
+struct FirstWrite {
+  std::string file;  // its path in the snapshot
+  std::uint64_t size = 0;
+  std::uint64_t copied = 0;  // its content, and holes of less than 1 MiB
+};
+
 // What a volume or snapshot takes, in bytes on disk.
 struct DiskUse {
   std::uint64_t own = 0;     // freed when it is removed
@@ -23,6 +31,7 @@ struct DiskUse {
                              // that other files share (tree/disk_usage.hpp)
   std::uint64_t clones = 0;  // (snapshots) written by its live clones, to disk or memory
   std::string measured;      // when, RFC 3339
+  std::optional<FirstWrite> first_write = {};  // (snapshots) if files are copied
   std::uint64_t total() const { return own + shared; }
 };
 
@@ -68,6 +77,7 @@ class DiskUseSampler {
   void measure_layers(Round& round, std::vector<VolumePtr> const& volumes);
   void measure_volumes(Round& round, std::vector<VolumePtr> const& volumes);
   std::optional<DiskUse> measure_one(Round& round, Record const& record) const;
+  std::optional<FirstWrite> first_write(Round const& round, Stack const& stack) const;
   tree::DiskUsage usage_of_sealed(Round& round, std::string const& layer);
 
   Pool const& pool_;

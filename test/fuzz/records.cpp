@@ -43,6 +43,7 @@ void require_layers(Stack const& layers) {
 // The engine forgets a volume whose Get fails, so whatever a record says can be said in one.
 void check_status(Record const& record, std::vector<CloneAge> const& clones) {
   DiskUse use{.own = 1, .shared = 2, .clones = 3, .measured = record.created};
+  use.first_write = {.file = record.created, .size = 4, .copied = 5};
   Description description{.volume = std::make_shared<Volume const>(Volume{record}),
                           .mountpoint = "",
                           .backend = "overlay",

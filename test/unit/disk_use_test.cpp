@@ -259,6 +259,89 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(sparse_file->copied == 2 * kMega);
 }
 
+// A snapshot "seed" of a volume, in whose newest layer there is what `change` made of the oldest.
+struct OnExt4 {
+  explicit OnExt4(std::string const& type = "ext4") : media(type), world(media.path, "overlay") {}
+
+  void snapshot_after(std::function<void(fs::path const& volume)> const& change) {
+    change(world.mount("db", "writer"));
+    world.unmount("db", "writer");
+    world.snapshot("db", "seed");
+    sys::sync_filesystem(media.path);
+    sampler.measure();
+  }
+  std::string first_write(std::string const& name = "seed") const {
+    auto use = sampler.of(volume::VolumeName(name)).value();
+    if (!use.first_write) return "";
+    return use.first_write->file + " " + std::to_string(use.first_write->copied / kMega);
+  }
+
+  Media media;
+  World world;
+  volume::DiskUseSampler sampler{world.process->pool, world.process->backend,
+                                 world.process->catalogue, world.process->points};
+};
+
+BOOST_AUTO_TEST_CASE(status_of_a_snapshot_names_its_largest_file_where_a_first_write_copies_it) {
+  OnExt4 on;
+  on.world.create_with("db", "big", megabytes(3));
+  on.snapshot_after([](fs::path const& volume) { World::write(volume / "small", megabytes(1)); });
+  BOOST_TEST(on.first_write() == "big 3");
+  BOOST_TEST(on.first_write("db") == "");
+  auto description = on.world.process->store.describe(volume::VolumeName("seed")).value();
+  description.disk_use = on.sampler.of(volume::VolumeName("seed"));
+  auto status = api::status_of(description).at("first_write").as_object();
+  BOOST_TEST(status.at("largest_file").as_string() == "big");
+  BOOST_TEST(status.at("size_bytes").as_uint64() == 3 * kMega);
+  BOOST_TEST(status.at("copied_bytes").as_uint64() == 3 * kMega);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_a_newer_layer_hides_is_not_the_largest_of_a_snapshot) {
+  using Change = std::function<void(fs::path const& volume)>;
+  std::vector<std::pair<std::string, Change>> const changes = {
+      {"kept 1", [](fs::path const& volume) { fs::remove(volume / "base/1/big"); }},
+      {"kept 1", [](fs::path const& volume) { fs::remove_all(volume / "base"); }},
+      {"kept 1",
+       [](fs::path const& volume) {
+         fs::remove_all(volume / "base");
+         fs::create_directories(volume / "base/1");
+       }},
+      {"kept 1",
+       [](fs::path const& volume) {
+         fs::remove_all(volume / "base");
+         fs::create_symlink("/", volume / "base");
+       }},
+      {"base/1/big 2",
+       [](fs::path const& volume) { fs::resize_file(volume / "base/1/big", 2 * kMega); }},
+      {"base/1/big 3", [](fs::path const& volume) { World::write(volume / "base/1/new", "x"); }},
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    BOOST_TEST_CONTEXT(i) {
+      OnExt4 on;
+      on.world.create("db");
+      fs::path volume = on.world.mount("db", "writer");
+      fs::create_directories(volume / "base/1");
+      World::write(volume / "base/1/big", megabytes(3));
+      World::write(volume / "kept", megabytes(1));
+      on.world.unmount("db", "writer");
+      on.world.snapshot("db", "first");
+      on.snapshot_after(changes[i].second);
+      BOOST_TEST(on.first_write() == changes[i].first);
+      BOOST_TEST(on.first_write("first") == "base/1/big 3");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_files_share_content_only_clones_in_memory_copy_them) {
+  OnExt4 on("xfs");
+  on.world.create_with("db", "big", megabytes(3));
+  on.world.create("ram", {{"snapshot-of", "db"}, {"medium", "memory"}, {"size", "16m"}});
+  on.snapshot_after([](fs::path const& /*volume*/) {});
+  BOOST_TEST(on.world.process->backend.reflinks().value());
+  BOOST_TEST(on.first_write() == "");
+  BOOST_TEST(on.first_write("ram") == "big 3");
+}
+
 BOOST_AUTO_TEST_CASE(ages_are_told_in_the_unit_that_fits) {
   BOOST_TEST(api::age_text(0) == "0 s");
   BOOST_TEST(api::age_text(119) == "119 s");
