@@ -63,6 +63,22 @@ figure() { status "$1" "$2" | grep -xE '[0-9]+'; }
   status seed pool.reflinks | grep -qxE 'true|false'
 }
 
+# Where files share content the first write copies none, and nothing is said.
+@test "Status of a snapshot names the file whose first write copies most, where a first write copies" {
+  another
+  docker plugin enable "$DRIVER"
+  volume db
+  run_in db 'mkdir base; dd if=/dev/urandom of=base/big bs=1M count=3; dd if=/dev/urandom of=small bs=1M count=1; sync'
+  snapshot db seed
+  sync -f "$POOL"
+  eventually in_status seed '"disk_use"'
+  if [[ $(status seed pool.reflinks) == true ]]; then
+    in_status seed first_write && return 1
+    return 0
+  fi
+  eventually in_status seed '"first_write":{"copied_bytes":3145728,"largest_file":"base/big","size_bytes":3145728}'
+}
+
 @test "metrics are off unless asked for, and then a scraper can read them through a node exporter" {
   local here=$PWD/visible port exporter name
   another METRICS=on
