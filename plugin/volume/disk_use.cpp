@@ -5,6 +5,7 @@
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 #include "sys/log.hpp"
+#include "sys/text.hpp"
 #include "tree/sealed_layer.hpp"
 
 #include <algorithm>
@@ -34,6 +35,46 @@ tree::DiskUsage usage_of(fs::path const& path, tree::DiskUsageOptions const& opt
   return sys::exists(path) ? tree::disk_usage(path, options) : tree::DiskUsage{};
 }
 
+// The records that name a layer.
+struct Users {
+  unsigned number = 0;
+  VolumePtr first;
+};
+
+// The beginning of a sentence: 2 files of snapshot "seed", and of 1 other with the same layer
+std::string files_of(tree::SealedLayerCheck::Found const& found, Users const& users) {
+  std::string text = sys::counted(found.count, "file") + " of " + described(users.first->record);
+  if (users.number == 1) return text;
+  return text + ", and of " + sys::counted(users.number - 1, "other") + " with the same layer,";
+}
+
+std::string paths_of(tree::SealedLayerCheck::Found const& found) {
+  std::string paths;
+  for (auto const& path : found.paths) paths += (paths.empty() ? "" : ", ") + sys::excerpt(path);
+  return found.paths.size() < found.count ? paths + ", ..." : paths;
+}
+
+void report(tree::SealedLayerCheck const& check, Users const& users) {
+  if (auto const& lost = check.flags_lost(); lost.count > 0) {
+    sys::log_warning(
+        files_of(lost, users) +
+        " lost the flags immutable or append-only when a snapshot was made: " + paths_of(lost) +
+        ". Overlayfs keeps them only in what a volume has written since its last snapshot. Set "
+        "them again (chattr). A volume that is mounted while its snapshot is made with live=true "
+        "keeps them, and so does everything in a pool on btrfs");
+  }
+  if (auto const& full = check.unwritable(); full.count > 0) {
+    sys::log_warning(
+        files_of(full, users) +
+        " cannot be changed any more since a snapshot was made (\"No space left on device\"): " +
+        paths_of(full) +
+        ". Their extended attributes leave no room for the one that overlayfs adds at the first "
+        "change. To make one that can be changed: cp -a FILE NEW && mv NEW FILE. A volume that is "
+        "mounted while its snapshot is made with live=true is left as it is; a pool on xfs or "
+        "btrfs has the room");
+  }
+}
+
 }  // namespace
 
 struct DiskUseSampler::Round {
@@ -47,8 +88,8 @@ struct DiskUseSampler::Round {
 
   tree::SharedBlocks shared;  // by anything in the pool
   tree::DiskUsageOptions const walk;
-  std::map<std::string, unsigned> named;  // how many records name each layer
-  Sizes layers;                           // of stacks, and uppers
+  std::map<std::string, Users> named;  // the layers of stacks
+  Sizes layers;                        // those, and uppers
   std::map<VolumeName, DiskUse> found;
   PoolUse pool;
   bool complete = true;
@@ -98,7 +139,10 @@ void DiskUseSampler::measure(std::stop_token const& stop) {
 
 void DiskUseSampler::measure_layers(Round& round, std::vector<VolumePtr> const& volumes) {
   for (auto const& volume : volumes) {
-    for (auto const& layer : volume->record.stack) ++round.named[layer];
+    for (auto const& layer : volume->record.stack) {
+      Users& users = round.named[layer];
+      if (users.number++ == 0) users.first = volume;
+    }
   }
   {
     sys::MutexLock lock(mutex_);
@@ -112,7 +156,8 @@ void DiskUseSampler::measure_layers(Round& round, std::vector<VolumePtr> const& 
       round.skip("the layer " + layer, error);
     }
   };
-  for (auto const& [layer, names] : round.named) {
+  std::erase_if(checked_, [&](auto const& layer) { return round.named.count(layer) == 0; });
+  for (auto const& [layer, users] : round.named) {
     add(layer, [&, &id = layer] { return usage_of_sealed(round, id); });
   }
   for (auto const& volume : volumes) {
@@ -131,7 +176,17 @@ tree::DiskUsage DiskUseSampler::usage_of_sealed(Round& round, std::string const&
     forgotten = forgotten_;
     if (auto known = sealed_.find(layer); known != sealed_.end()) return known->second;
   }
-  tree::DiskUsage usage = usage_of(pool_.tree(layer), round.walk);
+  auto walk = round.walk;
+  std::optional<tree::SealedLayerCheck> check;
+  if (backend_.layered() && checked_.count(layer) == 0) {
+    check.emplace(pool_.staging());
+    walk.visit = [&](int entry, tree::TreePath const& place) { check->look_at(entry, place); };
+  }
+  tree::DiskUsage usage = usage_of(pool_.tree(layer), walk);
+  if (check) {
+    checked_.insert(layer);
+    report(*check, round.named.at(layer));
+  }
   sys::MutexLock lock(mutex_);
   if (constant && forgotten == forgotten_) sealed_[layer] = usage;
   return usage;
@@ -162,7 +217,7 @@ std::optional<DiskUse> DiskUseSampler::measure_one(Round& round, Record const& r
     auto found = round.layers.find(layer);
     if (found == round.layers.end()) return std::nullopt;
     auto named = round.named.find(layer);
-    bool several = named != round.named.end() && named->second > 1;
+    bool several = named != round.named.end() && named->second.number > 1;
     use.shared += found->second.shared;
     (several ? use.shared : use.own) += found->second.own;
   }

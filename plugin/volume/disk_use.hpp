@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -46,7 +47,8 @@ struct PoolUse {
 
 // Measures all volumes again and again, on a thread of its own at low priority that rests twenty
 // times as long as it works. Nothing else waits for it. A volume that cannot be measured just now
-// keeps its last figures. Safe from every thread.
+// keeps its last figures. On the way it looks once at each sealed layer of overlayfs, and logs what
+// is different in it since it was sealed (tree/sealed_layer.hpp). Safe from every thread.
 class DiskUseSampler {
  public:
   DiskUseSampler(Pool const& pool, backend::Backend const& backend, Catalogue const& catalogue,
@@ -84,6 +86,8 @@ class DiskUseSampler {
   backend::Backend const& backend_;
   Catalogue const& catalogue_;
   MountPoints const& points_;
+
+  std::set<std::string> checked_;  // sealed layers; the thread's own
 
   mutable sys::Mutex mutex_;
   Sizes sealed_ GUARDED_BY(mutex_);                 // of layers that do not change
