@@ -35,8 +35,8 @@ class PrometheusText {
 };
 
 void write(PrometheusText& page, volume::Totals const& now) {
-  volume::DiskUse use = now.disk_use.value_or(volume::DiskUse{});
-  std::int64_t age = now.disk_use ? sys::seconds_since(use.measured) : 0;
+  volume::PoolUse use = now.pool.use.value_or(volume::PoolUse{});
+  std::int64_t age = now.pool.use ? sys::seconds_since(use.measured) : 0;
   page.family("build_info", "gauge", "The program's version, and the backend of its pool.");
   page.value(1, fmt::format("version=\"{}\",backend=\"{}\"", SNAPCLONE_VERSION, now.backend));
   page.family("volumes", "gauge", "Volumes and snapshots that exist.");
@@ -49,13 +49,14 @@ void write(PrometheusText& page, volume::Totals const& now) {
   page.gauge("trash_entries", "Trees that wait to be deleted or are still in use.", now.trash);
   page.family("disk_use_bytes", "gauge",
               "Space that volumes and snapshots, and live clones, take.");
-  page.value(use.own, "of=\"volumes\"");
+  page.value(use.volumes, "of=\"volumes\"");
   page.value(use.clones, "of=\"clones\"");
   page.gauge("disk_use_age_seconds", "How long ago that was measured.",
              static_cast<std::uint64_t>(age));
-  page.gauge("pool_size_bytes", "Size of the file system that holds the pool.",
-             now.pool_size_bytes);
-  page.gauge("pool_free_bytes", "What is free there.", now.pool_free_bytes);
+  page.gauge("pool_size_bytes", "Size of the file system that holds the pool.", now.pool.size);
+  page.gauge("pool_free_bytes", "What is free there.", now.pool.free);
+  page.gauge("pool_used_bytes", "Space that everything in the pool takes.", use.used);
+  page.gauge("pool_waiting_bytes", "The part of it that waits to be given back.", use.waiting);
 }
 
 }  // namespace

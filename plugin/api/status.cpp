@@ -2,6 +2,7 @@
 #include "api/status.hpp"
 
 #include "sys/host.hpp"
+#include "sys/text.hpp"
 
 #include <boost/json.hpp>
 
@@ -13,9 +14,29 @@ namespace json = boost::json;
 json::object disk_use(volume::DiskUse const& use, bool snapshot) {
   json::object object;
   object["own_bytes"] = use.own;
+  object["shared_bytes"] = use.shared;
+  object["total_bytes"] = use.total();
   if (snapshot) object["clones_bytes"] = use.clones;
   object["measured"] = use.measured;
   object["measured_ago"] = age_text(sys::seconds_since(use.measured));
+  return object;
+}
+
+json::object first_write(volume::FirstWrite const& write) {
+  return {{"largest_file", sys::printable(write.file)},
+          {"size_bytes", write.size},
+          {"copied_bytes", write.copied}};
+}
+
+json::object pool_space(volume::PoolSpace const& pool) {
+  json::object object;
+  object["size_bytes"] = pool.size;
+  object["free_bytes"] = pool.free;
+  if (pool.use) {
+    object["used_bytes"] = pool.use->used;
+    object["waiting_bytes"] = pool.use->waiting;
+  }
+  if (pool.reflinks) object["reflinks"] = *pool.reflinks;
   return object;
 }
 
@@ -56,7 +77,12 @@ json::object status_of(volume::Description const& description) {
   status["backend"] = description.backend;
   status["backend_reason"] = description.backend_reason;
   status["layers"] = record.stack.size() + (snapshot ? 0 : 1);
-  if (description.disk_use) status["disk_use"] = disk_use(*description.disk_use, snapshot);
+  if (description.disk_use) {
+    status["disk_use"] = disk_use(*description.disk_use, snapshot);
+    auto const& copied = description.disk_use->first_write;
+    if (copied) status["first_write"] = first_write(*copied);
+  }
+  status["pool"] = pool_space(description.pool);
   if (!snapshot) {
     status["mounts"] = description.mounts;
     return status;

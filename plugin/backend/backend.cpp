@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.hpp"
 
+#include "backend/temporary.hpp"
 #include "sys/error.hpp"
+#include "sys/log.hpp"
+#include "tree/copy_file.hpp"
 #include "tree/remove_tree.hpp"
 #include "tree/subvolume.hpp"
 
@@ -11,6 +14,18 @@ namespace {
 fs::path hold_mark(fs::path const& tree) { return tree / "held"; }
 
 }  // namespace
+
+void Backend::look_for_reflinks() {
+  constexpr std::size_t kBlock = 4096;
+  try {
+    TemporaryDirectory trial(pool_.staging());
+    fs::path file = trial.path() / "file";
+    sys::write_file(file, std::string(kBlock, 'x'), sys::Durability::process);
+    reflinks_ = tree::can_reflink(file, trial.path() / "reflink");
+  } catch (sys::Error const& error) {
+    sys::log_warning(std::string("Status will not say what first writes copy: ") + error.what());
+  }
+}
 
 Use Backend::use_of(fs::path const& tree) {
   fs::path mark = hold_mark(tree);

@@ -209,6 +209,17 @@ std::size_t ContentCopier::copy_some(int from, int to, off_t at, std::size_t len
   return static_cast<std::size_t>(got);
 }
 
+bool can_reflink(fs::path const& from, fs::path const& to) {
+  sys::Fd source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (source.get() < 0) sys::fail("open", from.string());
+  sys::Fd target(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (target.get() < 0) sys::fail("make", to.string());
+  std::atomic<bool> supported{true};
+  if (ioctl(target.get(), FICLONE, source.get()) == 0) return true;
+  if (!should_fall_back(errno, supported)) sys::fail("share content with", to.string());
+  return false;
+}
+
 // The order matters: a change of owner takes away the mode's set-id bits and the file's
 // capabilities, an ACL changes the mode, and everything changes the times.
 void copy_attributes(Original const& from, int to, bool through_overlay) {

@@ -17,6 +17,8 @@
 // original. Needs /proc, because many calls take no O_PATH descriptor.
 namespace snapclone::tree {
 
+namespace fs = boost::filesystem;
+
 // The entry to copy, by a descriptor (O_PATH): it stays the same whatever happens to its name.
 struct Original {
   sys::Fd fd;
@@ -57,6 +59,9 @@ class ContentCopier {
   std::atomic<bool> reflinks_{true};
   std::atomic<bool> ranges_{true};
 };
+
+// Whether the file system can share the content of `from` with a new file `to`, which it makes.
+bool can_reflink(fs::path const& from, fs::path const& to);
 
 // Gives `to`, the finished copy (O_PATH will do), the original's owner, mode, times and extended
 // attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. With

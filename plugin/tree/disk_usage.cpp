@@ -7,18 +7,21 @@
 #include "tree/open_beneath.hpp"
 #include "tree/pending_directories.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 namespace snapclone::tree {
 namespace {
@@ -26,6 +29,7 @@ namespace {
 constexpr std::uint64_t kBlock = 512;  // of st_blocks, whatever the file system's is
 constexpr std::uint32_t kExtents = 128;
 constexpr long kXfsMagic = 0x58465342;
+constexpr off_t kCopyUpStep = 1 << 20;  // OVL_COPY_UP_CHUNK_SIZE
 
 bool shares_extents(int fd) {
   struct statfs status {};
@@ -33,28 +37,59 @@ bool shares_extents(int fd) {
          (status.f_type == BTRFS_SUPER_MAGIC || status.f_type == kXfsMagic);
 }
 
-// The unshared bytes of a regular file; all its blocks if the file system does not tell.
-std::uint64_t own_bytes(sys::Fd const& entry, std::uint64_t blocks, std::stop_token const& stop) {
-  // It does not wait for whoever has a lease on it.
-  sys::Fd fd(open(proc_path(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
-  if (fd.get() < 0) return blocks;
+struct FileUsage {
+  std::uint64_t own = 0;
+  std::uint64_t shared = 0;
+};
+
+// It does not wait for whoever has a lease on the file.
+sys::Fd open_file(sys::Fd const& entry) {
+  return sys::Fd(
+      open(proc_path(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+}
+
+// What the extents of a regular file take; all its blocks if the file system does not tell.
+FileUsage extents_of(sys::Fd const& entry, std::uint64_t blocks, DiskUsageOptions const& options) {
+  sys::Fd fd = open_file(entry);
+  if (fd.get() < 0) return {blocks, 0};
   std::vector<std::uint64_t> buffer((sizeof(fiemap) + kExtents * sizeof(fiemap_extent)) / 8);
   auto* map = reinterpret_cast<fiemap*>(buffer.data());
-  std::uint64_t own = 0;
+  FileUsage use;
   for (;;) {
-    sys::throw_if_cancelled(stop);
+    sys::throw_if_cancelled(options.stop);
     map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
     map->fm_extent_count = kExtents;
-    if (ioctl(fd.get(), FS_IOC_FIEMAP, map) != 0) return blocks;
-    if (map->fm_mapped_extents == 0) return own;
+    if (ioctl(fd.get(), FS_IOC_FIEMAP, map) != 0) return {blocks, 0};
+    if (map->fm_mapped_extents == 0) return use;
     fiemap_extent last{};
     for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
       last = map->fm_extents[i];
-      if ((last.fe_flags & FIEMAP_EXTENT_SHARED) == 0) own += last.fe_length;
+      bool shared = (last.fe_flags & FIEMAP_EXTENT_SHARED) != 0;
+      (shared ? use.shared : use.own) += last.fe_length;
+      if (shared && options.shared_blocks != nullptr) {
+        options.shared_blocks->add(last.fe_physical, last.fe_length);
+      }
     }
-    if ((last.fe_flags & FIEMAP_EXTENT_LAST) != 0) return own;
+    if ((last.fe_flags & FIEMAP_EXTENT_LAST) != 0) return use;
     map->fm_start = last.fe_logical + last.fe_length;
   }
+}
+
+// What overlayfs writes for a file with holes. It looks for the next data before every mebibyte
+// that it copies, and at no hole inside of one.
+std::uint64_t copied_up(sys::Fd const& entry, off_t size, std::stop_token const& stop) {
+  sys::Fd fd = open_file(entry);
+  if (fd.get() < 0) return static_cast<std::uint64_t>(size);
+  std::uint64_t copied = 0;
+  for (off_t at = 0; at < size;) {
+    sys::throw_if_cancelled(stop);
+    at = lseek(fd.get(), at, SEEK_DATA);
+    if (at < 0 || at >= size) break;  // a hole up to the end
+    off_t step = std::min(kCopyUpStep, size - at);
+    copied += static_cast<std::uint64_t>(step);
+    at += step;
+  }
+  return copied;
 }
 
 struct Directory {
@@ -70,16 +105,16 @@ void expect_gone(TreePath const& place) {
   if (!gone) sys::fail("measure", place.text());
 }
 
-// The bytes of one tree, added up.
+// One tree, added up.
 class Sum {
  public:
-  Sum(sys::Fd root, std::stop_token const& stop)
-      : root_(std::move(root)), shares_(shares_extents(root_.get())), stop_(stop) {}
+  Sum(sys::Fd root, DiskUsageOptions const& options)
+      : root_(std::move(root)), shares_(shares_extents(root_.get())), options_(options) {}
 
-  std::uint64_t run(std::string root) {
+  DiskUsage run(std::string root) {
     waiting_.add({TreePath(std::move(root)), open_beneath(root_.get(), ".")});
     while (!waiting_.empty()) add_directory(waiting_.next());
-    return bytes_;
+    return std::move(sum_);
   }
 
  private:
@@ -97,18 +132,46 @@ class Sum {
   }
 
   void add_entry(Directory const& directory, std::string name) {
-    sys::throw_if_cancelled(stop_);
+    sys::throw_if_cancelled(options_.stop);
     sys::Fd entry = open_beneath(directory.fd.get(), name);
     if (entry.get() < 0) return expect_gone(directory.place.below(std::move(name)));
     struct stat status {};
     if (fstat(entry.get(), &status) != 0) sys::fail("measure", directory.place.text());
     if (!S_ISDIR(status.st_mode) && counted_before(status)) return;
     auto blocks = static_cast<std::uint64_t>(status.st_blocks) * kBlock;
-    bool ask = shares_ && S_ISREG(status.st_mode) && blocks > 0;
-    bytes_ += ask ? own_bytes(entry, blocks, stop_) : blocks;
-    if (S_ISDIR(status.st_mode)) {
-      waiting_.add({directory.place.below(std::move(name)), std::move(entry)});
+    bool file = S_ISREG(status.st_mode);
+    FileUsage use{blocks, 0};
+    if (shares_ && file && blocks > 0) use = extents_of(entry, blocks, options_);
+    sum_.own += use.own;
+    sum_.shared += use.shared;
+    if (!file && !S_ISDIR(status.st_mode)) return;
+    TreePath place = directory.place.below(std::move(name));
+    if (options_.visit) options_.visit(entry.get(), place);
+    if (file) return add_large(entry, status, blocks, place);
+    waiting_.add({std::move(place), std::move(entry)});
+  }
+
+  // Keeps the file if it is one of the costliest to copy up. Only one with holes must be opened to
+  // find that out. A container chooses how deep its files are: no path is kept that is too long for
+  // a system call.
+  void add_large(sys::Fd const& entry, struct stat const& status, std::uint64_t blocks,
+                 TreePath const& place) {
+    auto& largest = sum_.largest;
+    auto size = static_cast<std::uint64_t>(status.st_size);
+    std::uint64_t least = largest.size() < kLargestFiles ? 0 : largest.back().copied;
+    if (size <= least || blocks == 0) return;
+    std::uint64_t copied = blocks >= size ? size : copied_up(entry, status.st_size, options_.stop);
+    if (copied <= least) return;
+    std::string path;
+    for (auto const& name : place.names()) {
+      path += (path.empty() ? "" : "/") + std::string(name);
+      if (path.size() >= PATH_MAX) return;
     }
+    LargeFile file{std::move(path), size, copied};
+    auto after = std::find_if(largest.begin(), largest.end(),
+                              [&](LargeFile const& other) { return other.copied < copied; });
+    largest.insert(after, std::move(file));
+    if (largest.size() > kLargestFiles) largest.pop_back();
   }
 
   // Whether another name of the file has been seen.
@@ -122,16 +185,16 @@ class Sum {
 
   sys::Fd const root_;
   bool const shares_;
-  std::stop_token const stop_;
-  std::uint64_t bytes_ = 0;
+  DiskUsageOptions const& options_;
+  DiskUsage sum_;
   std::map<std::pair<dev_t, ino_t>, nlink_t> names_seen_;  // of files that have several
   PendingDirectories<Directory> waiting_;
 };
 
 }  // namespace
 
-std::uint64_t disk_usage(fs::path const& root, std::stop_token const& stop) {
-  return Sum(sys::open_dir(root), stop).run(root.string());
+DiskUsage disk_usage(fs::path const& root, DiskUsageOptions const& options) {
+  return Sum(sys::open_dir(root), options).run(root.string());
 }
 
 }  // namespace snapclone::tree

@@ -15,6 +15,14 @@ namespace snapclone::volume {
 // A Description lists the newest 20 of a snapshot's live clones.
 inline constexpr std::size_t kDescribedClones = 20;
 
+// The pool, and the file system that holds it, in bytes.
+struct PoolSpace {
+  std::uint64_t size = 0;  // of the file system
+  std::uint64_t free = 0;  // there, for those who are not root
+  std::optional<PoolUse> use;
+  std::optional<bool> reflinks;  // Backend::reflinks()
+};
+
 // A volume or snapshot, for Get.
 struct Description {
   VolumePtr volume;
@@ -25,6 +33,7 @@ struct Description {
   std::size_t clones = 0;               // live ones
   std::vector<CloneAge> newest_clones;  // not more than kDescribedClones
   std::optional<DiskUse> disk_use;
+  PoolSpace pool;
 };
 
 // The same, for List.
@@ -44,9 +53,7 @@ struct Totals {
   std::uint64_t live_clones = 0;
   std::uint64_t layers = 0;
   std::uint64_t trash = 0;
-  std::optional<DiskUse> disk_use;
-  std::uint64_t pool_size_bytes = 0;
-  std::uint64_t pool_free_bytes = 0;
+  PoolSpace pool;
 };
 
 }  // namespace snapclone::volume

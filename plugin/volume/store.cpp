@@ -193,7 +193,8 @@ std::optional<Description> Store::describe(VolumeName const& name) const {
                      mounts,
                      parts_.catalogue.number_of_clones(name),
                      parts_.catalogue.newest_clones(name, kDescribedClones),
-                     parts_.disk_use.of(name)};
+                     parts_.disk_use.of(name),
+                     pool_space()};
 }
 
 std::vector<Summary> Store::list() const {
@@ -222,13 +223,18 @@ Totals Store::totals() const {
   }
   now.layers = sys::list_dir(parts_.pool.layers()).size();
   now.trash = sys::list_dir(parts_.pool.trash()).size();
-  now.disk_use = parts_.disk_use.total();
+  now.pool = pool_space();
+  return now;
+}
+
+PoolSpace Store::pool_space() const {
+  PoolSpace space{.use = parts_.disk_use.pool_use(), .reflinks = parts_.backend.reflinks()};
   struct statvfs status {};
   if (statvfs(parts_.pool.root().c_str(), &status) == 0) {
-    now.pool_size_bytes = std::uint64_t{status.f_blocks} * status.f_frsize;
-    now.pool_free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize;
+    space.size = std::uint64_t{status.f_blocks} * status.f_frsize;
+    space.free = std::uint64_t{status.f_bavail} * status.f_frsize;
   }
-  return now;
+  return space;
 }
 
 }  // namespace snapclone::volume

@@ -91,7 +91,8 @@ class Store {
   // The engine has repeated a Mount without saying which: LiveMounts::doubt_adopted().
   void doubt_adopted() { parts_.catalogue.doubt_adopted(); }
 
-  // Answered on the calling thread, from memory and a look at the mount point of a mounted volume.
+  // Answered on the calling thread, from memory, a look at the mount point of a mounted volume, and
+  // for describe() what the pool's file system says of itself, which needs no disk.
   std::optional<Description> describe(VolumeName const& name) const;
   std::vector<Summary> list() const;
 
@@ -116,6 +117,7 @@ class Store {
   void in_turn_of_mount(VolumeName const& name, MountId const& mount_id, Lane lane,
                         Work const& work);
   void keep_reserve();
+  PoolSpace pool_space() const;
 
   std::chrono::milliseconds const prune_pause_;
   StoreParts parts_;

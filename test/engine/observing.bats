@@ -44,8 +44,43 @@ takes_megabytes() {
   use_of seed measured_ago | grep -qE '^"[0-9]+ s"$'
 }
 
+# figure VOLUME FIELD: a number of its Status
+figure() { status "$1" "$2" | grep -xE '[0-9]+'; }
+
+@test "Status says what volumes share, and what the pool takes, has free and is about to give back" {
+  another
+  docker plugin enable "$DRIVER"
+  volume db
+  run_in db 'dd if=/dev/urandom of=file bs=1M count=3; sync'
+  snapshot db seed
+  sync -f "$POOL"
+  eventually takes_megabytes seed shared_bytes 3
+  takes_megabytes seed total_bytes 3
+  (($(figure seed disk_use.own_bytes) + $(figure seed disk_use.shared_bytes) == $(figure seed disk_use.total_bytes)))
+  eventually figure seed pool.used_bytes
+  (($(figure seed pool.used_bytes) + $(figure seed pool.free_bytes) <= $(figure seed pool.size_bytes)))
+  (($(figure seed pool.waiting_bytes) <= $(figure seed pool.used_bytes)))
+  status seed pool.reflinks | grep -qxE 'true|false'
+}
+
+# Where files share content the first write copies none, and nothing is said.
+@test "Status of a snapshot names the file whose first write copies most, where a first write copies" {
+  another
+  docker plugin enable "$DRIVER"
+  volume db
+  run_in db 'mkdir base; dd if=/dev/urandom of=base/big bs=1M count=3; dd if=/dev/urandom of=small bs=1M count=1; sync'
+  snapshot db seed
+  sync -f "$POOL"
+  eventually in_status seed '"disk_use"'
+  if [[ $(status seed pool.reflinks) == true ]]; then
+    in_status seed first_write && return 1
+    return 0
+  fi
+  eventually in_status seed '"first_write":{"copied_bytes":3145728,"largest_file":"base/big","size_bytes":3145728}'
+}
+
 @test "metrics are off unless asked for, and then a scraper can read them through a node exporter" {
-  local here=$PWD/visible port exporter
+  local here=$PWD/visible port exporter name
   another METRICS=on
   docker plugin enable "$DRIVER"
   volume db
@@ -64,6 +99,7 @@ takes_megabytes() {
   eventually scraped "$port" 'snapclone_live_clones 1'
   scraped "$port" 'snapclone_requests_total{result="success",verb="Mount"} 1'
   scraped "$port" 'snapclone_volumes{kind="snapshot"} 1'
+  for name in size free used waiting; do scraped "$port" "snapclone_pool_${name}_bytes"; done
   scraped "$port" 'node_textfile_scrape_error 0'
   kill "$exporter"
   umount "$here"

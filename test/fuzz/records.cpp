@@ -42,7 +42,8 @@ void require_layers(Stack const& layers) {
 
 // The engine forgets a volume whose Get fails, so whatever a record says can be said in one.
 void check_status(Record const& record, std::vector<CloneAge> const& clones) {
-  DiskUse use{1, 2, record.created};
+  DiskUse use{.own = 1, .shared = 2, .clones = 3, .measured = record.created};
+  use.first_write = {.file = record.created, .size = 4, .copied = 5};
   Description description{.volume = std::make_shared<Volume const>(Volume{record}),
                           .mountpoint = "",
                           .backend = "overlay",
@@ -50,7 +51,8 @@ void check_status(Record const& record, std::vector<CloneAge> const& clones) {
                           .mounts = 1,
                           .clones = clones.size(),
                           .newest_clones = clones,
-                          .disk_use = use};
+                          .disk_use = use,
+                          .pool = {.size = 1, .free = 1, .use = PoolUse{}, .reflinks = true}};
   json::object status = api::status_of(description);
   json::value reply =
       json::parse(api::encode_volume({record.name.text(), "", record.created, status}));

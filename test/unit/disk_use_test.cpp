@@ -20,10 +20,12 @@ constexpr std::uint64_t kMega = 1U << 20U;
 
 std::string megabytes(unsigned count) { return std::string(count * kMega, 'x'); }
 
-std::uint64_t measured(fs::path const& tree) {
+tree::DiskUsage tree_usage(fs::path const& tree) {
   sys::sync_filesystem(tree);
   return tree::disk_usage(tree);
 }
+
+std::uint64_t measured(fs::path const& tree) { return tree_usage(tree).own; }
 
 // About so many megabytes: names and directories take some as well.
 bool is_about(std::uint64_t bytes, std::uint64_t mega) {
@@ -43,9 +45,13 @@ struct Sampled : World {
   std::uint64_t own(std::string const& name) const {
     return sampler.of(volume::VolumeName(name)).value().own;
   }
+  std::uint64_t shared(std::string const& name) const {
+    return sampler.of(volume::VolumeName(name)).value().shared;
+  }
   std::uint64_t clones(std::string const& name) const {
     return sampler.of(volume::VolumeName(name)).value().clones;
   }
+  volume::PoolUse all() const { return sampler.pool_use().value(); }
 };
 
 }  // namespace
@@ -64,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_tree_takes_what_its_files_take_each_counted_once) {
   BOOST_TEST(is_about(measured(media.path / "tree"), 3));
 }
 
-BOOST_AUTO_TEST_CASE(extents_that_are_shared_do_not_count) {
+BOOST_AUTO_TEST_CASE(extents_that_are_shared_count_apart) {
   for (auto const* type : {"xfs", "btrfs"}) {
     BOOST_TEST_CONTEXT(type) {
       Media media(type);
@@ -73,6 +79,7 @@ BOOST_AUTO_TEST_CASE(extents_that_are_shared_do_not_count) {
       World::write(media.path / "outside", megabytes(4));
       reflink(media.path / "outside", media.path / "tree/shared");
       BOOST_TEST(is_about(measured(media.path / "tree"), 2));
+      BOOST_TEST(is_about(tree_usage(media.path / "tree").shared, 4));
       fs::remove(media.path / "outside");
       // xfs gives up a file's extents in the background.
       for (int i = 0; i < 100 && !is_about(measured(media.path / "tree"), 6); ++i) {
@@ -100,12 +107,16 @@ BOOST_FIXTURE_TEST_CASE(a_volume_is_said_to_take_what_nothing_else_needs, Sample
   snapshot("db", "seed");
   sampler.measure();
   // Volume and snapshot share the layer: neither has it alone.
-  BOOST_TEST(is_about(own("db"), 0));
-  BOOST_TEST(is_about(own("seed"), 0));
-  BOOST_TEST(is_about(sampler.total().value().own, 3));
+  for (auto const* name : {"db", "seed"}) {
+    BOOST_TEST(is_about(own(name), 0));
+    BOOST_TEST(is_about(shared(name), 3));
+  }
+  BOOST_TEST(is_about(all().volumes, 3));
+  BOOST_TEST(is_about(all().used, 3));
   remove("db");
   sampler.measure();
   BOOST_TEST(is_about(own("seed"), 3));
+  BOOST_TEST(shared("seed") == 0U);
   BOOST_TEST(!sampler.of(volume::VolumeName("db")).has_value());
 }
 
@@ -119,7 +130,8 @@ BOOST_FIXTURE_TEST_CASE(what_live_clones_have_written_is_counted_apart, Sampled)
   sampler.measure();
   BOOST_TEST(is_about(clones("seed"), 3));
   BOOST_TEST(is_about(clones("ram"), 4));
-  BOOST_TEST(is_about(sampler.total().value().clones, 7));
+  BOOST_TEST(is_about(all().clones, 7));
+  BOOST_TEST(is_about(all().used, 1 + 3));  // on disk
   unmount("seed", "one");
   sampler.measure();
   BOOST_TEST(is_about(clones("seed"), 1));
@@ -136,10 +148,10 @@ BOOST_FIXTURE_TEST_CASE(a_volume_that_cannot_be_listed_to_its_end_keeps_its_last
     sampler.measure();
   });
   BOOST_TEST(is_about(own("db"), 3));
-  BOOST_TEST(is_about(sampler.total().value().own, 3));
+  BOOST_TEST(is_about(all().volumes, 3));
   sampler.measure();
   BOOST_TEST(is_about(own("db"), 4));
-  BOOST_TEST(is_about(sampler.total().value().own, 4));
+  BOOST_TEST(is_about(all().volumes, 4));
 }
 
 BOOST_FIXTURE_TEST_CASE(status_says_how_much_and_since_when, Sampled) {
@@ -154,8 +166,97 @@ BOOST_FIXTURE_TEST_CASE(status_says_how_much_and_since_when, Sampled) {
   sampler.measure();
   auto use = status().at("disk_use").as_object();
   BOOST_TEST(is_about(use.at("own_bytes").as_uint64(), 2));
+  BOOST_TEST(use.at("shared_bytes").as_uint64() == 0U);
+  BOOST_TEST(use.at("total_bytes") == use.at("own_bytes"));
   BOOST_TEST(!use.contains("clones_bytes"));  // a volume has none
   BOOST_TEST(contains(std::string(use.at("measured_ago").as_string()), " s"));
+}
+
+BOOST_FIXTURE_TEST_CASE(status_says_what_the_pool_takes_and_what_is_free, Sampled) {
+  create_with("db", "file", megabytes(2));
+  auto status = [&](std::string const& field) {
+    auto description = process->store.describe(volume::VolumeName("db")).value();
+    description.pool.use = sampler.pool_use();
+    return api::status_of(description).at("pool").as_object().at(field);
+  };
+  BOOST_TEST(status("size_bytes").as_uint64() == 64 * kMega);
+  BOOST_TEST(status("free_bytes").as_uint64() <= 62 * kMega);
+  BOOST_TEST(status("reflinks").as_bool() == false);
+  // As if the deleter had not come to it yet.
+  fs::create_directories(pool() / "trash/other-late");
+  write(pool() / "trash/other-late/file", megabytes(5));
+  sampler.measure();
+  BOOST_TEST(is_about(status("waiting_bytes").as_uint64(), 5));
+  BOOST_TEST(is_about(status("used_bytes").as_uint64(), 7));
+  fs::remove_all(pool() / "trash/other-late");
+  sampler.measure();
+  BOOST_TEST(status("waiting_bytes").as_uint64() == 0U);
+  BOOST_TEST(is_about(status("used_bytes").as_uint64(), 2));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_layer_that_changed_is_measured_anew_once_it_is_forgotten, Sampled) {
+  create_with("db", "file", megabytes(3));
+  snapshot("db", "seed");
+  sampler.measure();
+  std::string layer = find("seed")->record.stack.front();
+  fs::remove(process->pool.tree(layer) / "file");
+  sampler.measure();
+  BOOST_TEST(is_about(shared("seed"), 3));
+  sampler.forget(layer);
+  sampler.measure();
+  BOOST_TEST(is_about(shared("seed"), 0));
+}
+
+BOOST_AUTO_TEST_CASE(blocks_that_several_files_share_count_once) {
+  tree::SharedBlocks blocks;
+  blocks.add(kMega, 3 * kMega);
+  blocks.add(2 * kMega, kMega);  // in another file the extent is split
+  blocks.add(3 * kMega + 4096, 2 * kMega);
+  BOOST_TEST(blocks.bytes() == 4 * kMega + 4096);
+  blocks.add(100, 1);
+  BOOST_TEST(blocks.bytes() == 4 * kMega + 2 * 4096);
+}
+
+BOOST_AUTO_TEST_CASE(terabytes_of_shared_blocks_are_estimated) {
+  constexpr std::uint64_t kExtent = 64 * kMega;
+  constexpr std::uint64_t kExtents = 16 * 1024;
+  tree::SharedBlocks blocks;
+  for (std::uint64_t twice = 0; twice < 2 * kExtents; ++twice) {
+    blocks.add((twice % kExtents) * 3 * kExtent, kExtent);
+  }
+  double found = static_cast<double>(blocks.bytes()) / (kExtent * kExtents);
+  BOOST_TEST(found > 0.97);
+  BOOST_TEST(found < 1.03);
+}
+
+BOOST_AUTO_TEST_CASE(
+    the_files_that_cost_most_to_copy_up_are_found_holes_counted_as_overlayfs_does) {
+  Media media("ext4");
+  fs::path tree = media.path / "tree";
+  fs::create_directories(tree / "base/1");
+  for (unsigned size : {1U, 3U, 4U, 5U, 6U}) {
+    World::write(tree / "base/1" / std::to_string(size), megabytes(size));
+  }
+  // Two mebibytes of a hole of ten are copied, for the sake of the data in them.
+  std::fstream sparse((tree / "sparse").string(), std::ios::out);
+  for (std::uint64_t at : {2 * kMega, 6 * kMega + kMega / 2}) sparse.seekp(at) << "data";
+  sparse.close();
+  fs::resize_file(tree / "sparse", 10 * kMega);
+  World::write(tree / "hole", "");
+  fs::resize_file(tree / "hole", 100 * kMega);
+  std::string found;
+  for (auto const& file : tree_usage(tree).largest) {
+    found += file.path + " " + std::to_string(file.size / kMega) + " " +
+             std::to_string(file.copied / kMega) + "\n";
+  }
+  BOOST_TEST(found == "base/1/6 6 6\nbase/1/5 5 5\nbase/1/4 4 4\nbase/1/3 3 3\n");
+  for (auto const* size : {"4", "5", "6"}) fs::remove(tree / "base/1" / size);
+  auto largest = tree_usage(tree).largest;
+  auto sparse_file = std::find_if(largest.begin(), largest.end(),
+                                  [](auto const& file) { return file.path == "sparse"; });
+  BOOST_REQUIRE((sparse_file != largest.end()));
+  BOOST_TEST(sparse_file->size == 10 * kMega);
+  BOOST_TEST(sparse_file->copied == 2 * kMega);
 }
 
 BOOST_AUTO_TEST_CASE(ages_are_told_in_the_unit_that_fits) {

@@ -71,6 +71,7 @@ BOOST_FIXTURE_TEST_CASE(the_file_tells_what_exists_and_what_was_asked, Measured)
         R"(snapclone_request_duration_seconds_bucket{verb="Create",le="+Inf"} 3)",
         R"(snapclone_request_duration_seconds_count{verb="Create"} 3)",
         R"(snapclone_volumes{kind="volume"} 1)", R"(snapclone_volumes{kind="snapshot"} 1)",
+        "# TYPE snapclone_pool_used_bytes gauge", "# TYPE snapclone_pool_waiting_bytes gauge",
         "snapclone_mounted_volumes 1", "snapclone_live_clones 1", "snapclone_undone_mounts_total 0",
         "# TYPE snapclone_request_duration_seconds histogram"}) {
     BOOST_TEST_CONTEXT(line) { BOOST_TEST(says(line)); }
@@ -122,6 +123,22 @@ BOOST_FIXTURE_TEST_CASE(links_that_are_swapped_in_meanwhile_lead_no_write_to_ano
     for (int round = 0; round < 10000; ++round) write_if_possible();
   }
   check_secret();
+}
+
+BOOST_AUTO_TEST_CASE(the_pool_is_told_in_bytes) {
+  volume::Totals totals;
+  totals.pool = {.size = 400, .free = 300, .use = volume::PoolUse{}, .reflinks = {}};
+  totals.pool.use->used = 40;
+  totals.pool.use->volumes = 20;
+  totals.pool.use->clones = 10;
+  totals.pool.use->waiting = 5;
+  totals.pool.use->measured = "2026-01-31T12:00:00Z";
+  std::string text = api::Metrics().text(totals);
+  for (auto const* line :
+       {"pool_size_bytes 400", "pool_free_bytes 300", "pool_used_bytes 40", "pool_waiting_bytes 5",
+        "disk_use_bytes{of=\"volumes\"} 20", "disk_use_bytes{of=\"clones\"} 10"}) {
+    BOOST_TEST(contains(text, "\nsnapclone_" + std::string(line) + "\n"));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(buckets_count_all_that_took_no_longer) {

@@ -2,38 +2,17 @@
 #include "sys/text.hpp"
 
 #include "api/protocol.hpp"
+#include "kit/errors_of.hpp"
 #include "sys/log.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <cstdio>
 #include <string>
-
-#include <unistd.h>
 
 namespace snapclone::sys {
 namespace {
 
 using namespace std::string_literals;
-
-// What the function writes to the standard error.
-template <class Function>
-std::string errors_of(Function const& function) {
-  std::fflush(stderr);
-  int pipe_ends[2];
-  BOOST_REQUIRE(pipe(pipe_ends) == 0);
-  int usual = dup(STDERR_FILENO);
-  dup2(pipe_ends[1], STDERR_FILENO);
-  close(pipe_ends[1]);
-  function();
-  std::fflush(stderr);
-  dup2(usual, STDERR_FILENO);
-  close(usual);
-  char text[1000];
-  ssize_t size = read(pipe_ends[0], text, sizeof text);
-  close(pipe_ends[0]);
-  return {text, static_cast<std::size_t>(size)};
-}
 
 }  // namespace
 
@@ -54,7 +33,7 @@ BOOST_AUTO_TEST_CASE(all_other_text_stays) {
 
 BOOST_AUTO_TEST_CASE(a_line_of_the_log_stays_one_line) {
   std::string written =
-      errors_of([] { log_error("cannot open a\nlevel=info msg=forged\x1b]0;x"); });
+      test::errors_of([] { log_error("cannot open a\nlevel=info msg=forged\x1b]0;x"); });
   BOOST_TEST(written == "error: cannot open a\\x0alevel=info msg=forged\\x1b]0;x\n");
 }
 
