@@ -21,7 +21,7 @@ void bare_freeze(fs::path const& home, std::string const& record) {
   auto durably = sys::Durability::power;
   fs::path layer = home / "layer";
   for (auto const& path : {layer, layer / "fs", layer / "work"}) sys::make_dir(path);
-  sys::sync_filesystem(home);
+  sys::sync_filesystem(sys::open_dir(home).get());
   sys::write_file(home / "volume" / "volume.json", record, durably);
   sys::sync_dir(home / "volume");
   sys::make_dir(home / "staged");

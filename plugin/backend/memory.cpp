@@ -36,6 +36,8 @@ void mount_memory_tree(Pool const& pool, fs::path const& tree, Stack const& belo
   for (auto const& id : below) overlay.lower.push_back(pool.relative(pool.tree(id)));
   overlay.upper = (Pool::content(tree)).string();
   overlay.work = (work_of(tree)).string();
+  // A volatile overlay is refused after a failed write on the upper's file system
+  // (OverlayBackend::mount_volatile). That is this clone's own tmpfs, which has none.
   overlay.options = std::string(kOverlayOptions) + ",volatile,xino=off";  // the last xino counts
   sys::mount_overlay(overlay, target);
 }

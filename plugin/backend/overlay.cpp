@@ -4,7 +4,7 @@
 #include "backend/self_test.hpp"
 #include "backend/temporary.hpp"
 #include "sys/error.hpp"
-#include "sys/mount.hpp"
+#include "sys/log.hpp"
 #include "tree/attributes.hpp"
 #include "tree/remove_tree.hpp"
 
@@ -18,6 +18,7 @@ namespace snapclone::backend {
 namespace {
 
 constexpr std::chrono::seconds kLongestHold{5};
+constexpr int kMostTries = 3;  // others may make errors all the time
 
 }  // namespace
 
@@ -72,7 +73,14 @@ std::optional<fs::path> OverlayBackend::leftover_work(fs::path const& tree) cons
 
 void OverlayBackend::mount(fs::path const& tree, Stack const& below, Access access,
                            std::string const& source, fs::path const& target) {
-  mount(lower_paths(below), tree, access, source, target);
+  try {
+    mount(lower_paths(below), tree, access, source, target);
+  } catch (sys::Error const& error) {
+    if (error.code() != EIO) throw;
+    throw sys::Error("mount an overlay on", target.string(), EIO,
+                     "the disk of the pool reports errors: look at the kernel's log (dmesg), and "
+                     "check the disk and its file system");
+  }
 }
 
 void OverlayBackend::mount(std::vector<std::string> lower, fs::path const& tree, Access access,
@@ -86,7 +94,24 @@ void OverlayBackend::mount(std::vector<std::string> lower, fs::path const& tree,
   overlay.options = kOverlayOptions;
   if (access != Access::persistent) overlay.options += ",volatile";
   overlay.read_only = access == Access::read_only;
-  sys::mount_overlay(overlay, target);
+  if (access == Access::persistent) return sys::mount_overlay(overlay, target);
+  mount_volatile(overlay, target);
+}
+
+// The kernel refuses a volatile overlay (EIO) while the upper's file system has a failed write, no
+// matter whose, that nobody was told of. So let it tell us.
+void OverlayBackend::mount_volatile(sys::Overlay const& overlay, fs::path const& target) const {
+  for (int tries = 1;; ++tries) {
+    try {
+      return sys::mount_overlay(overlay, target);
+    } catch (sys::Error const& error) {
+      if (error.code() != EIO || tries == kMostTries) throw;
+      std::uint64_t before = pool_.disk_errors().count();
+      if (pool_.disk_errors().sync() == before) {
+        sys::log_warning(std::string(error.what()) + "; trying again");
+      }
+    }
+  }
 }
 
 void OverlayBackend::view(Stack const& stack, fs::path const& target) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "sys/mount.hpp"
 
 namespace snapclone::backend {
 
@@ -56,6 +57,7 @@ class OverlayBackend final : public Backend {
   std::vector<std::string> lower_paths(Stack const& below) const;
   void mount(std::vector<std::string> lower, fs::path const& tree, Access access,
              std::string const& source, fs::path const& target) const;
+  void mount_volatile(sys::Overlay const& overlay, fs::path const& target) const;
 
   fs::path const probes_;
 };

@@ -9,6 +9,11 @@
 namespace snapclone::backend {
 namespace {
 
+constexpr char kAfterDiskError[] =
+    ". No volume was touched. Look at the kernel's log (dmesg), check the disk and its file "
+    "system, "
+    "and enable the plugin again";
+
 std::unique_ptr<Backend> make_backend(std::string const& name, Pool const& pool,
                                       fs::path const& probes) {
   if (name == "btrfs") return std::make_unique<BtrfsBackend>(pool, probes);
@@ -48,6 +53,12 @@ Selection select_backend(Pool& pool, fs::path const& probes, fs::path const& mou
       if (full && !in_pool.empty() && !backend->can_probe()) {
         return {std::move(backend),
                 std::string("it made what is in the pool, which is full: ") + error.what()};
+      }
+      // A lesser backend would be remembered for good, and the trial may work tomorrow.
+      if (error.code() == EIO) {
+        throw std::runtime_error("the pool " + pool.root().string() +
+                                 " cannot be used while its disk reports errors: " + error.what() +
+                                 kAfterDiskError);
       }
       failures += (failures.empty() ? "" : "; ") + name + ": " + error.what();
       continue;

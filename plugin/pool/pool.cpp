@@ -95,6 +95,7 @@ Pool::Pool(fs::path root, std::string const& on_host)
   take_reserve();
   sys::remove_file(sys::temporary_of(root_ / "format"));
   descriptor_ = sys::open_dir(root_);
+  disk_errors_ = std::make_unique<DiskErrors>(root_);
   for (auto const& name : kDirectories) sys::ensure_dir(root_ / name);
   for (auto const& name : sys::list_dir(root_)) {
     if (kFiles.count(name) + kDirectories.count(name) != 0) sys::make_private(root_ / name);

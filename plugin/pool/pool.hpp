@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pool/disk_errors.hpp"
 #include "pool/format.hpp"
 #include "sys/file.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,9 @@ class Pool {
 
   fs::path const& root() const { return root_; }
   int descriptor() const { return descriptor_.get(); }  // for relative paths
+
+  // Of the file system that holds the pool, from before the plugin changed anything on it.
+  DiskErrors& disk_errors() const { return *disk_errors_; }
 
   fs::path empty() const { return root_ / "empty"; }
   fs::path layers() const { return root_ / "layers"; }
@@ -83,6 +88,7 @@ class Pool {
   std::string boot_;
   sys::Fd lock_;
   sys::Fd descriptor_;
+  std::unique_ptr<DiskErrors> disk_errors_;
   PoolFormat format_;
 };
 

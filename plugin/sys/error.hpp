@@ -8,10 +8,10 @@
 namespace snapclone::sys {
 
 // A system call that failed. what() is a sentence that names the step, the path and errno's text:
-// "cannot open /pool/format: Permission denied".
+// "cannot open /pool/format: Permission denied". If there is advice, it follows after a "; ".
 class Error : public std::runtime_error {
  public:
-  Error(std::string const& step, std::string const& path, int code);
+  Error(std::string const& step, std::string const& path, int code, std::string const& advice = "");
   int code() const noexcept { return code_; }
 
  private:

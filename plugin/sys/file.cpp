@@ -146,9 +146,7 @@ void sync_dir(fs::path const& path) {
   if (fsync(open_dir(path).get()) != 0) fail("sync directory", path.string());
 }
 
-void sync_filesystem(fs::path const& path) {
-  if (syncfs(open_dir(path).get()) != 0) fail("sync the file system of", path.string());
-}
+int sync_filesystem(int fd) { return syncfs(fd) == 0 ? 0 : errno; }
 
 void rename_new(fs::path const& from, fs::path const& to) {
   if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {

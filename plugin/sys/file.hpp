@@ -81,9 +81,10 @@ void remove_file(fs::path const& path);
 
 void sync_dir(fs::path const& path);
 
-// Writes out everything dirty in the file system that holds `path` (syncfs(2), which reports
-// write errors since Linux 5.8).
-void sync_filesystem(fs::path const& path);
+// Writes out everything dirty in the file system of an open file (syncfs(2)). Returns 0, or the
+// errno of a write that failed, also before this call and whoever made it (since Linux 5.8). Each
+// is told once to an open file, if it happened since that was opened or if nobody was told before.
+int sync_filesystem(int fd);
 
 // rename(2) that fails with EEXIST rather than replace anything.
 void rename_new(fs::path const& from, fs::path const& to);

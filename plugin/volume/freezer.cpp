@@ -5,6 +5,7 @@
 #include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/text.hpp"
+#include "tree/sync_tree.hpp"
 #include "volume/refusal.hpp"
 #include "volume/stack_view.hpp"
 
@@ -31,10 +32,12 @@ Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpo
     return {record.stack, {catalogue_, record.stack}};
   }
   bool idle = asks_for_idle(origin) && check_idle(record, live, purpose);
-  if (backend_.layered() && idle) return seal(record);
+  if (backend_.layered() && idle) return seal(origin);
+  std::uint64_t errors = pool_.disk_errors().count();
   Stack below = origin.clone ? origin.clone->stack : record.stack;
   Pinned frozen = push_layer(capture(origin, backend::Form::sealed), below);
-  sys::sync_filesystem(pool_.root());
+  make_durable(errors, {frozen.stack.front()});
+  check_writes(origin);
   return frozen;
 }
 
@@ -46,18 +49,20 @@ Freezer::Upper Freezer::empty_upper() {
 }
 
 Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string const& purpose) {
+  std::uint64_t errors = pool_.disk_errors().count();
   bool sealed_already = !origin.clone && origin.volume->record.kind == Kind::snapshot;
   if (!backend_.layered() && !sealed_already) {
     if (asks_for_idle(origin)) check_idle(origin.volume->record, live, purpose);
     Pinned made = capture(origin, backend::Form::writable);
-    sys::sync_filesystem(pool_.root());
+    make_durable(errors, made.stack);
+    check_writes(origin);
     return {made.stack.front(), {}, std::move(made.pin)};
   }
   Pinned below = freeze(origin, live, purpose);
   Pinned made = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, below.stack); });
   std::string layer = made.stack.front();
   if (!backend_.layered()) {
-    sys::sync_filesystem(pool_.root());
+    make_durable(errors, made.stack);
     return {layer, {}, std::move(made.pin)};
   }
   sync_empty_layer(layer);
@@ -91,8 +96,10 @@ bool Freezer::check_idle(Record const& record, bool live, std::string const& pur
 // Gives the volume a new upper and makes the old one part of its stack; a stack that gets too high
 // becomes one layer, for the snapshot and for the volume to go on with. That is durable before
 // anything else names the old upper, and the volume shows the same at every moment.
-Pinned Freezer::seal(Record record) {
+Pinned Freezer::seal(Origin const& origin) {
+  Record record = origin.volume->record;
   std::string old_upper = record.upper;
+  std::uint64_t errors = pool_.disk_errors().count();
   if (backend_.unchanged(pool_.layer(old_upper), record.stack)) {
     sys::sync_dir(
         pool_.volume(record.name.text()));  // an earlier sealing may have failed right there
@@ -104,7 +111,10 @@ Pinned Freezer::seal(Record record) {
   try {
     Pinned upper = new_layer([&](fs::path const& tree) { backend_.make_tree(tree, record.stack); });
     record.upper = upper.stack.front();
-    sys::sync_filesystem(pool_.root());
+    Stack made = upper.stack;
+    if (frozen.stack.front() != old_upper) made.push_back(frozen.stack.front());
+    make_durable(errors, made);
+    check_writes(origin);
     catalogue_.replace(record);
   } catch (...) {
     frozen = {};  // not needed any more: let new layers be swept
@@ -138,6 +148,36 @@ void Freezer::sync_empty_layer(std::string const& layer) const {
   sys::sync_dir(pool_.tree(layer));
   sys::sync_dir(pool_.layer(layer));
   sys::sync_dir(pool_.layers());
+}
+
+// Makes new layers durable. `errors` is how many the disk had reported when the first of them was
+// begun. An error may be anyone's, so if there was one since, each of our files is asked.
+void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
+  if (pool_.disk_errors().sync() == errors) return;
+  for (auto const& layer : made) tree::sync_tree(pool_.layer(layer));
+  sys::sync_dir(pool_.layers());
+}
+
+// Throws if the disk did not keep what was written to the origin: what was frozen could change once
+// the kernel forgets the content. To be called when the file system was synced.
+void Freezer::check_writes(Origin const& origin) {
+  if (!origin.clone) {
+    std::string const& upper = origin.volume->record.upper;
+    if (is_doubtful(upper)) tree::sync_tree(pool_.layer(upper));
+  } else if (!origin.clone->in_memory && pool_.disk_errors().count() != 0) {
+    tree::sync_tree(pool_.clone(origin.clone->id));
+  }
+}
+
+// Whether the disk has reported an error since the upper was made, or last asked for.
+bool Freezer::is_doubtful(std::string const& upper) {
+  sys::MutexLock lock(mutex_);
+  std::uint64_t errors = pool_.disk_errors().count();
+  if (errors != errors_) {
+    errors_ = errors;
+    for (auto const& volume : catalogue_.all()) doubtful_.insert(volume->record.upper);
+  }
+  return doubtful_.erase(upper) != 0;
 }
 
 Pinned Freezer::capture(Origin const& origin, backend::Form form) {

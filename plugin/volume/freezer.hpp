@@ -2,13 +2,16 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "sys/mutex.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/in_use.hpp"
 #include "volume/mount_points.hpp"
 #include "volume/trash.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace snapclone::volume {
@@ -57,9 +60,12 @@ class Freezer {
  private:
   bool asks_for_idle(Origin const& origin) const;
   bool check_idle(Record const& record, bool live, std::string const& purpose);
-  Pinned seal(Record record);
+  Pinned seal(Origin const& origin);
   Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
   void sync_empty_layer(std::string const& layer) const;
+  void make_durable(std::uint64_t errors, Stack const& made);
+  void check_writes(Origin const& origin);
+  bool is_doubtful(std::string const& upper);
   Pinned capture(Origin const& origin, backend::Form form);
   Pinned push_layer(Pinned top, Stack const& below);
   Pinned flatten(Stack const& stack);
@@ -71,6 +77,12 @@ class Freezer {
   Catalogue& catalogue_;
   InUse& in_use_;
   Trash& trash_;
+
+  // The uppers that there were when the disk last reported an error, without those that were asked
+  // since.
+  sys::Mutex mutex_;
+  std::uint64_t errors_ GUARDED_BY(mutex_) = 0;
+  std::set<std::string> doubtful_ GUARDED_BY(mutex_);
 };
 
 }  // namespace snapclone::volume

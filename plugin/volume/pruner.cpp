@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <stdexcept>
 
 namespace snapclone::volume {
 namespace {
@@ -140,6 +141,12 @@ std::optional<bool> Pruner::files_only(Plan const& plan, Layers const& layers) {
   return mounted;
 }
 
+// A power cut must not lose what hides the files that go.
+void Pruner::sync() const {
+  std::uint64_t before = pool_.disk_errors().count();
+  if (pool_.disk_errors().sync() != before) throw std::runtime_error("the disk reports errors");
+}
+
 std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& layers,
                             std::stop_token const& stop) {
   LayerWatch::Watch watch(catalogue_.watch(), layers);
@@ -158,7 +165,7 @@ std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& la
       auto view = views.begin();
       for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
       if (hidden.empty()) continue;
-      sys::sync_filesystem(pool_.root());  // a power cut must not lose what hides them
+      sync();
       sys::ensure_dir(bin);
       while (!hidden.empty() && !ended) {
         sys::throw_if_cancelled(stop);
@@ -177,6 +184,7 @@ std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& la
     sys::log_info("gave back " + std::to_string(hidden.moved_bytes()) + " bytes in " +
                   sys::counted(layers.size(), "layer") + " that nothing shows any more");
   }
+  for (auto const& layer : layers) disk_use_.forget(layer);
   if (!ended && hidden.complete()) {
     for (auto const& layer : layers) done_[layer] = tops;
   }

@@ -4,6 +4,7 @@
 #include "backend/backend.hpp"
 #include "sys/background_thread.hpp"
 #include "volume/catalogue.hpp"
+#include "volume/disk_use.hpp"
 #include "volume/mount_points.hpp"
 #include "volume/trash.hpp"
 
@@ -40,8 +41,13 @@ std::map<std::string, std::set<std::string>> seen_through(std::vector<Stack> con
 class Pruner {
  public:
   Pruner(Pool const& pool, MountPoints const& points, backend::Backend& backend,
-         Catalogue& catalogue, Trash& trash)
-      : pool_(pool), points_(points), backend_(backend), catalogue_(catalogue), trash_(trash) {}
+         Catalogue& catalogue, Trash& trash, DiskUseSampler& disk_use)
+      : pool_(pool),
+        points_(points),
+        backend_(backend),
+        catalogue_(catalogue),
+        trash_(trash),
+        disk_use_(disk_use) {}
   Pruner(Pruner const&) = delete;
   Pruner& operator=(Pruner const&) = delete;
 
@@ -63,6 +69,7 @@ class Pruner {
   void run(std::chrono::milliseconds pause, std::stop_token const& stop);
   Plan plan() const;
   std::optional<bool> files_only(Plan const& plan, Layers const& layers);
+  void sync() const;
   std::uint64_t prune(Plan const& plan, Tops const& tops, Layers const& layers,
                       std::stop_token const& stop);
 
@@ -71,6 +78,7 @@ class Pruner {
   backend::Backend& backend_;
   Catalogue& catalogue_;
   Trash& trash_;
+  DiskUseSampler& disk_use_;
 
   std::map<std::string, Tops> done_;  // layers that hide nothing more, and what they were seen through
   std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others

@@ -60,7 +60,7 @@ StoreParts::StoreParts(Pool opened, StoreSettings const& settings)
       mounts(pool, points, backend, catalogue, in_use, trash),
       volumes(pool, points, backend, catalogue, in_use, trash),
       disk_use(pool, backend, catalogue, points),
-      pruner(pool, points, backend, catalogue, trash) {}
+      pruner(pool, points, backend, catalogue, trash, disk_use) {}
 
 Store::Store(Pool pool, StoreSettings const& settings, Turns::Execute execute)
     : prune_pause_(settings.prune_pause),

@@ -40,13 +40,13 @@ class Filler {
   bool give() {
     if (files_ == 0) return false;
     fs::remove(path_ / std::to_string(files_--));
-    sys::sync_filesystem(path_);
+    sys::sync_filesystem(sys::open_dir(path_).get());
     return true;
   }
 
   void end() {
     fs::remove_all(path_);
-    sys::sync_filesystem(path_.parent_path());
+    sys::sync_filesystem(sys::open_dir(path_.parent_path()).get());
   }
 
  private:

@@ -65,9 +65,10 @@ fs::path directory_on(Ground const& ground) {
   return media->new_directory();
 }
 
-// What the plugin never calls, and these tests do in the place of containers.
+// What the plugin never calls, and these tests do in the place of containers and for fail_calls().
 std::vector<std::string> const kOthersCalls = {
-    "chown", "dup", "lchown", "link", "symlink", "truncate", "lgetxattr", "llistxattr", "lsetxattr",
+    "chown",     "dup",        "lchown",    "link",  "symlink", "truncate",
+    "lgetxattr", "llistxattr", "lsetxattr", "prctl", "seccomp",
 };
 
 // The ground is made with more than the plugin may do, and all that happens on it with no more.

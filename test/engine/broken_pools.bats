@@ -12,6 +12,7 @@ teardown() {
   local status=0
   finish_pools || status=1
   umount "$DISKS/small" 2>/dev/null || true
+  umount "$DISKS/small-memory" 2>/dev/null || true
   rm -rf "$DISKS"/small*
   return "$status"
 }
@@ -101,6 +102,70 @@ mend_disk() {
   prints $'original\ninner' run_in seed 'cat file dir/inner'
   prints kept run_in work 'cat kept'
   snapshot work frozen
+}
+
+# A pool on ext4 without a journal, whose disk takes writes to new blocks only while it has room: room SIZE.
+short_pool() {
+  mkdir "$DISKS/small-memory" "$DISKS/small"
+  mount -t tmpfs -o size=200m tmpfs "$DISKS/small-memory"
+  fallocate -l 16M "$DISKS/small-memory/image"
+  truncate -s 96M "$DISKS/small-memory/image"
+  ln -s small-memory/image "$DISKS/small.img"
+  mkfs.ext4 -q -b 4096 -O ^has_journal -E nodiscard "$DISKS/small.img"
+  mount_disk small
+  another_on small
+  docker plugin enable "$DRIVER"
+  aim
+}
+
+room() { mount -o "remount,size=$1" "$DISKS/small-memory"; }
+
+# Another container's write to that disk fails, and only that container is told.
+lose_write() {
+  local used
+  mkdir -p "$DISKS/small/others"
+  used=$(df -k --output=used "$DISKS/small-memory" | tail -n 1)
+  room "$((used + 1024))k"
+  ! docker run --rm --network none -v "$DISKS/small/others:/others" test-image \
+    dd if=/dev/zero of=/others/file bs=1M count=48 conv=fsync
+  room 200m
+  rm "$DISKS/small/others/file"
+}
+
+@test "a failed write of another container keeps no snapshot from being mounted or made, and no plugin from starting" {
+  short_pool
+  volume db
+  run_in db 'echo sealed >file'
+  snapshot db seed
+  run_in db 'echo later >file'
+  lose_write
+  prints sealed run_in seed 'cat file'
+  logged 'reports that a write failed'
+  lose_write
+  snapshot db second
+  prints later run_in second 'cat file'
+  docker plugin disable -f "$DRIVER"
+  lose_write
+  docker plugin enable "$DRIVER"
+  only_volumes db second seed
+  prints sealed run_in seed 'cat file'
+  prints later run_in db 'cat file'
+}
+
+@test "a running clone hears of a failed write of another container, and a new one does not" {
+  short_pool
+  volume db
+  run_in db 'echo kept >file'
+  snapshot db seed
+  snapshot db light -o medium=memory -o size=8m
+  start box -v seed:/data -v light:/light -v db:/db
+  inside box 'echo new >/data/new; sync /data/new'
+  lose_write
+  refused "Input/output error" inside box 'sync /data/new'
+  inside box 'echo new >/light/file && sync /light/file && echo new >/db/file && sync /db/file'
+  prints new inside box 'cat /data/new'
+  docker restart -t 0 box
+  inside box 'echo new >/data/new; sync /data/new'
 }
 
 damage() {

@@ -21,7 +21,7 @@ constexpr std::uint64_t kMega = 1U << 20U;
 std::string megabytes(unsigned count) { return std::string(count * kMega, 'x'); }
 
 tree::DiskUsage tree_usage(fs::path const& tree) {
-  sys::sync_filesystem(tree);
+  sys::sync_filesystem(sys::open_dir(tree).get());
   return tree::disk_usage(tree);
 }
 

@@ -8,6 +8,7 @@
 #include "sys/cancelled.hpp"
 #include "tree/disk_usage.hpp"
 #include "tree/remove_tree.hpp"
+#include "tree/sync_tree.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -158,6 +159,14 @@ BOOST_FIXTURE_TEST_CASE(what_is_swapped_while_it_is_measured_is_neither_followed
   Meanwhile attack([&] { swap(); });
   for (int round = 0; round < 100 || swaps < 500; ++round) {
     BOOST_REQUIRE(tree::disk_usage(from).own < 10U << 20U);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_swapped_while_it_is_synced_is_neither_followed_nor_opened,
+                        Swapped) {
+  Meanwhile attack([&] { swap(); });
+  for (int round = 0; round < 100 || swaps < 500; ++round) {
+    BOOST_CHECK_NO_THROW(tree::sync_tree(from));  // to open the device, or sync it, would fail
   }
 }
 

@@ -36,8 +36,8 @@ struct Pruned : World {
   }
   std::uint64_t held() const {
     process->trash.wait();
-    sys::sync_filesystem(disk.path);
-    return tree::disk_usage(disk.path / "pool");
+    sys::sync_filesystem(sys::open_dir(disk.path).get());
+    return tree::disk_usage(disk.path / "pool").total();
   }
   template <class Work>
   void change(std::string const& name, Work const& work) {
