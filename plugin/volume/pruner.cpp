@@ -181,10 +181,10 @@ std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& la
   }
   if (sys::exists(bin)) trash_.drop(bin, TrashKind::other);
   if (hidden.moved_bytes() > 0) {
+    for (auto const& layer : layers) disk_use_.forget(layer);
     sys::log_info("gave back " + std::to_string(hidden.moved_bytes()) + " bytes in " +
                   sys::counted(layers.size(), "layer") + " that nothing shows any more");
   }
-  for (auto const& layer : layers) disk_use_.forget(layer);
   if (!ended && hidden.complete()) {
     for (auto const& layer : layers) done_[layer] = tops;
   }
