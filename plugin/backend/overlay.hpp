@@ -19,9 +19,8 @@ inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 //  - index=off: with the index on, hard links are joined in the work directory, and sealing an
 //    upper without it would take back what was written through one of them. The price: a hard link
 //    in a sealed layer breaks at its first write.
-//  - metacopy=on: chown, chmod, link(2) and rename(2) of a layer's file copy nothing of its
-//  content.
-//    The upper then has a file without content, and a mark. Once it is sealed, all overlays over it
+//  - metacopy=on: chown, chmod, link(2) and rename(2) of a layer's file copy no content. The
+//    upper then has a file without content, and a mark. Once it is sealed, all overlays over it
 //    need this option; the pool's file `format` says so. The prices: link(2), and rename(2) to
 //    another directory, of such a file fail with EXDEV if its path has more than 256 bytes
 //    (docs/limits.md). And if it is opened for writing, its mtime becomes the present.
