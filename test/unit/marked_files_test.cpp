@@ -228,6 +228,30 @@ BOOST_AUTO_TEST_CASE(changing_owner_mode_time_or_name_of_a_file_copies_nothing_o
   }
 }
 
+// The kernel keeps the way to the content as an attribute of at most 256 bytes (redirect_max).
+BOOST_AUTO_TEST_CASE(
+    a_file_with_a_long_path_can_be_renamed_in_its_directory_and_once_it_was_written) {
+  fs::path deep;
+  for (int depth = 0; depth < 5; ++depth) deep /= std::string(60, 'd');
+  create("db");
+  fs::path volume = mount("db", "id");
+  fs::create_directories(volume / deep);
+  for (auto const* name : {"stays", "moves", "written"}) write(volume / deep / name, name);
+  unmount("db", "id");
+  snapshot("db", "seed");
+  fs::path clone = mount("seed", "id");
+  auto renamed = [&](fs::path const& from, fs::path const& to) {
+    return rename((clone / from).c_str(), (clone / to).c_str()) == 0;
+  };
+  BOOST_TEST(renamed(deep / "stays", deep / "there"));
+  BOOST_TEST(!renamed(deep / "moves", "moves"));
+  BOOST_TEST(errno == EXDEV);
+  write(clone / deep / "written", "new");
+  BOOST_TEST(renamed(deep / "written", "written"));
+  BOOST_TEST(read(clone / deep / "there") == "stays");
+  BOOST_TEST(read(clone / "written") == "new");
+}
+
 // The stack is flattened on the way: a snapshot past the 50th layer is a copy of what they show.
 BOOST_AUTO_TEST_CASE(whatever_is_done_every_snapshot_shows_what_the_volume_showed) {
   std::minstd_rand random(12);
