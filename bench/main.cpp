@@ -23,6 +23,7 @@ std::map<std::string, std::function<void(Settings const&)>> const& subjects() {
       {"memory", measure_memory},
       {"snapshots", measure_snapshots},
       {"first-write", measure_first_write},
+      {"owners", measure_owner_changes},
       {"commits", measure_commits},
       {"copies", measure_copies},
       {"beside-copies", measure_unmount_beside_copies},

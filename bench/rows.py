@@ -165,6 +165,12 @@ def writing(results):
         if series:
             yield from absolute(f"first write to a file of {series.at['bytes'] / 1e6:,.0f} MB in a clone on {kind}"
                                 " (baseline: no clone)", series, most, results.find(f"first-write.{kind}.plain"))
+    for kind in ("ext4", "xfs"):
+        plain = results.find("owner.plain." + kind)
+        for name, where, most in (("clone", "a clone", 5), ("clone-of", "a clone-of volume", 20),
+                                  ("frozen", "a volume after a snapshot", 20)):
+            yield from ratio(f"chown -R of 5,000 files in {where} on {kind}, against a plain directory",
+                             results.find(f"owner.{name}.{kind}"), plain, most=most)
 
 
 def copying(results):

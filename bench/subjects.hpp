@@ -27,11 +27,12 @@ void measure_sizes(Settings const& settings);     // Mount and Unmount, by bytes
 void measure_held(Settings const& settings);      // Mount, by clones that live meanwhile
 void measure_parallel(Settings const& settings);  // Mounts at once
 void measure_crowd(Settings const& settings);  // Get, List, Mount, memory and the start, by volumes
-void measure_memory(Settings const& settings);       // idle, and after many Mounts
-void measure_snapshots(Settings const& settings);    // of an idle volume
-void measure_first_write(Settings const& settings);  // to a large file in a clone
-void measure_commits(Settings const& settings);      // of a database in a clone
-void measure_copies(Settings const& settings);       // Mount with the copy backend
+void measure_memory(Settings const& settings);         // idle, and after many Mounts
+void measure_snapshots(Settings const& settings);      // of an idle volume
+void measure_first_write(Settings const& settings);    // to a large file in a clone
+void measure_owner_changes(Settings const& settings);  // of many small files of a snapshot
+void measure_commits(Settings const& settings);        // of a database in a clone
+void measure_copies(Settings const& settings);         // Mount with the copy backend
 void measure_unmount_beside_copies(Settings const& settings);
 
 // A directory on the disk for one subject; gone with the object.

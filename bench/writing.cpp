@@ -65,6 +65,48 @@ void measure_first_write(Settings const& settings) {
   publish(bare);
 }
 
+// chown -R of all files, in a clone, in a volume made with clone-of, and in a volume of which there
+// is a snapshot since its last change.
+void measure_owner_changes(Settings const& settings) {
+  Home home(settings, "owners");
+  Plugin plugin(settings.program, home.path);
+  Caller client = plugin.connect();
+  DataSet const data{20 * kMega, 5000};
+  progress("chown -R of 5,000 files on " + settings.type);
+  make_snapshot(client, "seed", data);
+  fs::path plain = home.path / "plain";
+  sys::make_dir(plain);
+  fill(plain, data);
+  Series in_clone{"owner.clone", "ms", {}};
+  Series in_volume{"owner.clone-of", "ms", {}};
+  Series in_frozen{"owner.frozen", "ms", {}};
+  Series bare{"owner.plain", "ms", {}};
+  for (Series* series : {&in_clone, &in_volume, &in_frozen, &bare})
+    series->name += "." + settings.type;
+  for (int round = 1; round <= settings.choose(10, 3); ++round) {
+    std::string const number = std::to_string(round);
+    auto measure = [&](Series& series, fs::path const& directory) {
+      sync();
+      series.values.push_back(run({"chown", "-R", number, directory.string()}));
+    };
+    auto measure_mounted = [&](Series& series, std::string const& name) {
+      std::string id = new_mount_id();
+      measure(series, client.mount(name, id));
+      client.unmount(name, id);
+      plugin.wait_for_deleter();
+    };
+    client.create("dev", {{"clone-of", "seed"}});
+    client.create("frozen" + number, {{"snapshot-of", "seed-source"}});
+    measure_mounted(in_clone, "seed");
+    measure(bare, plain);
+    measure_mounted(in_volume, "dev");
+    measure_mounted(in_frozen, "seed-source");
+    client.remove("dev");
+    plugin.wait_for_deleter();
+  }
+  for (Series const* series : {&in_clone, &in_volume, &in_frozen, &bare}) publish(*series);
+}
+
 // A local volume is a directory of the disk: there the database is made anew for each round, as it
 // is in a clone.
 void measure_commits(Settings const& settings) {

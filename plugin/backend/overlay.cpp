@@ -12,6 +12,8 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace snapclone::backend {
@@ -19,6 +21,19 @@ namespace {
 
 constexpr std::chrono::seconds kLongestHold{5};
 constexpr int kMostTries = 3;  // others may make errors all the time
+
+// Changes a file in a way that need not copy its content.
+void move_and_protect(fs::path const& from, fs::path const& to) {
+  if (chmod(from.c_str(), 0400) != 0) sys::fail("change the mode of", from.string());
+  if (rename(from.c_str(), to.c_str()) != 0) sys::fail("rename", from.string());
+}
+
+void expect_moved_and_protected(fs::path const& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) sys::fail("look at", file.string());
+  expect((status.st_mode & 07777U) == 0400 && sys::read_file(file) == "content",
+         "a file whose name or mode alone was changed is not the same once its layer is sealed");
+}
 
 }  // namespace
 
@@ -28,6 +43,7 @@ void OverlayBackend::self_test(fs::path const& mount_point) {
   fs::path tree = trial.path() / "tree";
   sys::make_dir(lower, 0750);
   fill_trial(lower);
+  sys::write_file(lower / "marked", "content", sys::Durability::process);
   sys::make_dir(tree);
   make_tree(tree, {});
   tree::write_attributes(Pool::content(tree), tree::read_attributes(lower));
@@ -36,6 +52,7 @@ void OverlayBackend::self_test(fs::path const& mount_point) {
   {
     Unmounter unmounter{mount_point};
     use_trial(mount_point, lower);
+    move_and_protect(mount_point / "marked", mount_point / "renamed" / "marked");
     expect(probe(tree) == Use::used,
            "a mounted tree is not seen to be in use; that needs CAP_DAC_READ_SEARCH, and extended "
            "attributes and file handles in the pool's file system");
@@ -46,6 +63,9 @@ void OverlayBackend::self_test(fs::path const& mount_point) {
     expect(std::chrono::steady_clock::now() < end, "a tree that is not mounted is seen as in use");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  mount_read_only({pool_.relative(Pool::content(tree)), pool_.relative(lower)}, mount_point);
+  Unmounter unmounter{mount_point};
+  expect_moved_and_protected(mount_point / "renamed" / "marked");
 }
 
 void OverlayBackend::make_tree(fs::path const& tree, Stack const& below) {
@@ -115,10 +135,14 @@ void OverlayBackend::mount_volatile(sys::Overlay const& overlay, fs::path const&
 }
 
 void OverlayBackend::view(Stack const& stack, fs::path const& target) {
+  mount_read_only(lower_paths(stack), target);
+}
+
+void OverlayBackend::mount_read_only(std::vector<std::string> lower, fs::path const& target) const {
   sys::Overlay overlay;
   overlay.base = pool_.descriptor();
   overlay.source = "snapclone";
-  overlay.lower = lower_paths(stack);
+  overlay.lower = std::move(lower);
   overlay.options = kOverlayOptions;
   overlay.read_only = true;
   sys::mount_overlay(overlay, target);

@@ -7,7 +7,7 @@
 namespace snapclone::backend {
 
 inline constexpr char kOverlayOptions[] =
-    "redirect_dir=on,index=off,metacopy=off,nfs_export=off,xino=auto";
+    "redirect_dir=on,index=off,metacopy=on,nfs_export=off,xino=auto";
 
 // Overlayfs' work directory, which lies beside a tree's content while the tree is an upper.
 inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
@@ -20,7 +20,11 @@ inline fs::path work_of(fs::path const& tree) { return tree / "work"; }
 //  - index=off: with the index on, hard links are joined in the work directory, and sealing an
 //    upper without it would take back what was written through one of them. The price: a hard link
 //    in a sealed layer breaks at its first write.
-//  - metacopy=off: an upper holds whole files, so that it can be sealed.
+//  - metacopy=on: chown, chmod, link(2) and rename(2) of a layer's file copy no content. The
+//    upper then has a file without content, and a mark. Once it is sealed, all overlays over it
+//    need this option; the pool's file `format` says so. The prices: link(2), and rename(2) to
+//    another directory, of such a file fail with EXDEV if its path has more than 256 bytes
+//    (docs/limits.md). And if it is opened for writing, its mtime becomes the present.
 //  - volatile (clones only): a clone dies with its mount, so syncing it would be waste. Unmounting
 //    does not sync either.
 //
@@ -58,6 +62,7 @@ class OverlayBackend final : public Backend {
   void mount(std::vector<std::string> lower, fs::path const& tree, Access access,
              std::string const& source, fs::path const& target) const;
   void mount_volatile(sys::Overlay const& overlay, fs::path const& target) const;
+  void mount_read_only(std::vector<std::string> lower, fs::path const& target) const;
 
   fs::path const probes_;
 };

@@ -10,7 +10,8 @@
 namespace snapclone::pool {
 namespace {
 
-constexpr char kFormat[] = "snapclone pool 1";
+constexpr char kFormat[] = "snapclone pool ";
+constexpr unsigned kNewest = 2;
 
 // Reads lines of a key, a space, and a value that goes on to the end of the line.
 std::map<std::string, std::string> read_values(std::istream& lines) {
@@ -29,22 +30,27 @@ void write_durably(fs::path const& path, std::string const& text) {
 
 }  // namespace
 
+unsigned version_for(std::string const& backend) { return backend == "overlay" ? 2 : 1; }
+
 PoolFormat parse_format(std::string const& text) {
   std::istringstream lines(text);
   std::string first;
   std::getline(lines, first);
-  if (first != kFormat) {
+  unsigned version = 1;
+  while (version <= kNewest && first != kFormat + std::to_string(version)) ++version;
+  if (version > kNewest) {
     throw std::runtime_error("says \"" + sys::excerpt(first) +
                              "\", which this version does not know: it needs the snapclone that "
                              "made the pool, or a newer one");
   }
   auto found = read_values(lines);
   std::string backend = found["backend"];
-  return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend};
+  return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend, version};
 }
 
 std::string print_format(PoolFormat const& format) {
-  std::string text = std::string(kFormat) + "\nidentity " + format.identity + "\n";
+  std::string text =
+      kFormat + std::to_string(format.version) + "\nidentity " + format.identity + "\n";
   return format.backend.empty() ? text : text + "backend " + format.backend + "\n";
 }
 

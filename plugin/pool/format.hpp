@@ -11,16 +11,22 @@ namespace snapclone::pool {
 namespace fs = boost::filesystem;
 
 // The content of the pool's file `format`, one line each:
-//   snapclone pool 1
+//   snapclone pool 2
 //   identity abcdefgh23456723
-//   backend btrfs
-// The oldest pools have only the first line, and are overlay's.
+//   backend overlay
+// The oldest pools have only the first line, with a 1, and are overlay's.
 struct PoolFormat {
   std::string identity;
   std::string backend;  // the one that made its trees
+  // 2: a file of a layer may have its content in a layer below (metacopy). A plugin that only knows
+  // 1 could not read such a file, and refuses the pool.
+  unsigned version = 1;
 
   bool operator==(PoolFormat const&) const = default;
 };
+
+// The version of a pool that this plugin uses with the backend.
+unsigned version_for(std::string const& backend);
 
 // The file's text and back. Throws std::runtime_error that says what is wrong with the text.
 PoolFormat parse_format(std::string const& text);

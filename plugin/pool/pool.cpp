@@ -122,9 +122,10 @@ std::string Pool::backend() const {
 }
 
 void Pool::set_backend(std::string const& name) {
-  if (format_.backend == name) return;
   PoolFormat format = format_;
   format.backend = name;
+  format.version = version_for(name);
+  if (format == format_) return;
   write_format(root_, format);
   format_ = format;
 }

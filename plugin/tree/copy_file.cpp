@@ -65,18 +65,11 @@ std::string stored_name(std::string const& name, bool through_overlay) {
   return escape ? std::string(kMark) + "overlay." + name.substr(kMark.size()) : name;
 }
 
-void copy_xattrs(Original const& from, int to, bool through_overlay) {
-  std::vector<std::string> names = list_xattrs(from.fd.get(), from.place);
-  if (names.empty()) return;
-  std::string source = proc_path(from.fd.get());
+void set_xattrs(Original const& from, Xattrs const& xattrs, int to, bool through_overlay) {
   std::string target = proc_path(to);
-  auto value = std::make_unique_for_overwrite<char[]>(kLargestXattr);
-  for (auto const& name : names) {
-    ssize_t size = getxattr(source.c_str(), name.c_str(), value.get(), kLargestXattr);
-    if (size < 0 && errno == ENODATA) continue;  // removed meanwhile
-    if (size < 0) sys::fail("read the extended attribute " + name + " of", from.place.text());
-    if (setxattr(target.c_str(), stored_name(name, through_overlay).c_str(), value.get(),
-                 static_cast<std::size_t>(size), 0) != 0) {
+  for (auto const& [name, value] : xattrs) {
+    if (setxattr(target.c_str(), stored_name(name, through_overlay).c_str(), value.data(),
+                 value.size(), 0) != 0) {
       sys::fail("set the extended attribute " + name + " of the copy of", from.place.text());
     }
   }
@@ -94,6 +87,21 @@ Original stat_original(sys::Fd fd, TreePath place) {
     sys::fail("look at", found.place.text());
   }
   return found;
+}
+
+Xattrs read_xattrs(Original const& from) {
+  std::vector<std::string> names = list_xattrs(from.fd.get(), from.place);
+  if (names.empty()) return {};
+  Xattrs xattrs;
+  std::string source = proc_path(from.fd.get());
+  auto value = std::make_unique_for_overwrite<char[]>(kLargestXattr);
+  for (auto const& name : names) {
+    ssize_t size = getxattr(source.c_str(), name.c_str(), value.get(), kLargestXattr);
+    if (size < 0 && errno == ENODATA) continue;  // removed meanwhile
+    if (size < 0) sys::fail("read the extended attribute " + name + " of", from.place.text());
+    xattrs.emplace_back(name, std::string(value.get(), static_cast<std::size_t>(size)));
+  }
+  return xattrs;
 }
 
 sys::Fd make_copy(Original const& from, int directory, std::string const& name) {
@@ -222,12 +230,12 @@ bool can_reflink(fs::path const& from, fs::path const& to) {
 
 // The order matters: a change of owner takes away the mode's set-id bits and the file's
 // capabilities, an ACL changes the mode, and everything changes the times.
-void copy_attributes(Original const& from, int to, bool through_overlay) {
+void copy_attributes(Original const& from, Xattrs const& xattrs, int to, bool through_overlay) {
   struct statx const& status = from.status;
   if (fchownat(to, "", status.stx_uid, status.stx_gid, AT_EMPTY_PATH) != 0) {
     sys::fail("set the owner of the copy of", from.place.text());
   }
-  copy_xattrs(from, to, through_overlay);
+  set_xattrs(from, xattrs, to, through_overlay);
   if (!S_ISLNK(status.stx_mode) && chmod(proc_path(to).c_str(), status.stx_mode & 07777U) != 0) {
     sys::fail("set the mode of the copy of", from.place.text());
   }

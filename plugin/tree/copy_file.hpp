@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -28,6 +30,15 @@ struct Original {
 
 // Takes what open_beneath() returned, and reads its status. Throws for its errno if that was -1.
 Original stat_original(sys::Fd fd, TreePath place);
+
+// Names and values of the extended attributes, of every namespace.
+using Xattrs = std::vector<std::pair<std::string, std::string>>;
+
+// The caller reads them before a file's content. Overlayfs marks a file of an upper whose content
+// is still that of a layer below (metacopy). When it copies the content into that file, it removes
+// the mark last, and never sets it again. So a copy with the mark shows the content below, and the
+// content of a copy without it is complete. In the other order a copy could have neither.
+Xattrs read_xattrs(Original const& from);
 
 // Makes a copy without content and attributes. Returns its descriptor: of a regular file one to
 // write to, of everything else one with O_PATH.
@@ -63,11 +74,11 @@ class ContentCopier {
 // Whether the file system can share the content of `from` with a new file `to`, which it makes.
 bool can_reflink(fs::path const& from, fs::path const& to);
 
-// Gives `to`, the finished copy (O_PATH will do), the original's owner, mode, times and extended
-// attributes of every namespace: ACLs, file capabilities and overlayfs' marks are such. With
+// Gives `to`, the finished copy (O_PATH will do), the original's owner, mode and times and its
+// extended attributes: ACLs, file capabilities and overlayfs' marks are such. With
 // `through_overlay` the original is seen through an overlay: what looks like a mark is then a
 // container's own attribute, and is stored as overlayfs stores such.
-void copy_attributes(Original const& from, int to, bool through_overlay);
+void copy_attributes(Original const& from, Xattrs const& xattrs, int to, bool through_overlay);
 
 // Removes the extended attributes of `to` that the original does not have, such as an ACL that new
 // entries would inherit.

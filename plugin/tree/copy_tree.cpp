@@ -167,7 +167,7 @@ void TreeCopy::copy_directory(Directory directory) {
     copy_entry(directory, *name);
   }
   note_flags(self);
-  copy_attributes(self, directory.to.get(), options_.through_overlay);
+  copy_attributes(self, read_xattrs(self), directory.to.get(), options_.through_overlay);
 }
 
 // False if it is not where it was seen any more. Then its copy, which is empty, is removed.
@@ -198,9 +198,10 @@ void TreeCopy::copy_entry(Directory const& into, std::string const& name) {
     add({std::move(from.place), std::move(from.fd), std::move(to)});
     return;
   }
+  Xattrs const xattrs = read_xattrs(from);
   if (S_ISREG(from.status.stx_mode)) content_.copy(from, to.get());
   note_flags(from);
-  copy_attributes(from, to.get(), options_.through_overlay);
+  copy_attributes(from, xattrs, to.get(), options_.through_overlay);
 }
 
 // Returns -1 if the file had been copied already, and its copy has one more name now.

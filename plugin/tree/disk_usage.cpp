@@ -4,6 +4,7 @@
 #include "sys/cancelled.hpp"
 #include "sys/dir_stream.hpp"
 #include "sys/error.hpp"
+#include "tree/extents.hpp"
 #include "tree/open_beneath.hpp"
 #include "tree/pending_directories.hpp"
 
@@ -16,9 +17,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -27,7 +26,6 @@ namespace snapclone::tree {
 namespace {
 
 constexpr std::uint64_t kBlock = 512;  // of st_blocks, whatever the file system's is
-constexpr std::uint32_t kExtents = 128;
 constexpr long kXfsMagic = 0x58465342;
 constexpr off_t kCopyUpStep = 1 << 20;  // OVL_COPY_UP_CHUNK_SIZE
 
@@ -52,27 +50,17 @@ sys::Fd open_file(sys::Fd const& entry) {
 FileUsage extents_of(sys::Fd const& entry, std::uint64_t blocks, DiskUsageOptions const& options) {
   sys::Fd fd = open_file(entry);
   if (fd.get() < 0) return {blocks, 0};
-  std::vector<std::uint64_t> buffer((sizeof(fiemap) + kExtents * sizeof(fiemap_extent)) / 8);
-  auto* map = reinterpret_cast<fiemap*>(buffer.data());
   FileUsage use;
-  for (;;) {
+  bool listed = for_each_extent(fd.get(), [&](fiemap_extent const& extent) {
     sys::throw_if_cancelled(options.stop);
-    map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
-    map->fm_extent_count = kExtents;
-    if (ioctl(fd.get(), FS_IOC_FIEMAP, map) != 0) return {blocks, 0};
-    if (map->fm_mapped_extents == 0) return use;
-    fiemap_extent last{};
-    for (std::uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
-      last = map->fm_extents[i];
-      bool shared = (last.fe_flags & FIEMAP_EXTENT_SHARED) != 0;
-      (shared ? use.shared : use.own) += last.fe_length;
-      if (shared && options.shared_blocks != nullptr) {
-        options.shared_blocks->add(last.fe_physical, last.fe_length);
-      }
+    bool shared = (extent.fe_flags & FIEMAP_EXTENT_SHARED) != 0;
+    (shared ? use.shared : use.own) += extent.fe_length;
+    if (shared && options.shared_blocks != nullptr) {
+      options.shared_blocks->add(extent.fe_physical, extent.fe_length);
     }
-    if ((last.fe_flags & FIEMAP_EXTENT_LAST) != 0) return use;
-    map->fm_start = last.fe_logical + last.fe_length;
-  }
+    return true;
+  });
+  return listed ? use : FileUsage{blocks, 0};
 }
 
 // What overlayfs writes for a file with holes. It looks for the next data before every mebibyte

@@ -65,7 +65,7 @@ loses() {
   serve it
   ask_it Create '{"Name":"db"}'
   end_it
-  loses format 'needs the snapclone that made the pool, or a newer one' 'snapclone pool 2'
+  loses format 'needs the snapclone that made the pool, or a newer one' 'snapclone pool 3'
   loses format 'says ""' ''
   loses format 'if this is a pool whose file was lost, restore that'
   loses volumes 'has lost its directory "volumes"'

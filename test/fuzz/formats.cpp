@@ -17,7 +17,7 @@ PoolFormat some_format(std::string_view input) {
   Bytes bytes(input);
   static constexpr std::string_view kBackends[] = {"btrfs", "overlay", "copy"};
   return {bytes.text("abcdefghijklmnopqrstuvwxyz234567", 16, 16),
-          std::string(kBackends[bytes.below(3)])};
+          std::string(kBackends[bytes.below(3)]), 1 + static_cast<unsigned>(bytes.below(2))};
 }
 
 }  // namespace
@@ -31,7 +31,8 @@ void formats(std::string_view input) {
     require(std::string_view(error.what()).size() < 1000, "a sentence is not endless");
     return;
   }
-  require(input.starts_with("snapclone pool 1"), "nothing but a pool is taken for one");
+  require(input.starts_with("snapclone pool 1") || input.starts_with("snapclone pool 2"),
+          "nothing but a pool is taken for one");
   require(format.identity.find('\n') == std::string::npos, "an identity is one line");
   require(!format.backend.empty(), "a pool has a backend");
   check(format);

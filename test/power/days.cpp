@@ -21,7 +21,7 @@ void fill(fs::path const& root) {
   plant_hard_links(root);
   plant_attributes(root, false);
   fs::create_directories(root / "work" / "inner");
-  for (auto const* name : {"first", "second", "log", "gone", "inner/third"}) {
+  for (auto const* name : {"first", "second", "log", "gone", "marked", "inner/third"}) {
     plant_file(root / "work" / name, std::string(3000, *name));
   }
   plant_times(root);
@@ -40,6 +40,10 @@ void change(fs::path const& root, unsigned number) {
   fs::rename(root / "work" / ".temporary", root / "work" / "first");
   fs::resize_file(root / "work" / "second", number * 1000 % 9000);
   std::ofstream((root / "work" / "log").string(), std::ios::app) << std::string(20'000, 'l');
+  // Overlayfs marks such a file, and copies its content when it is written to later.
+  fs::path const marked = root / "work" / "marked";
+  if (chmod(marked.c_str(), 0600 + number % 64) != 0) sys::fail("change", "marked");
+  if (number % 2 == 0) std::ofstream(marked.string(), std::ios::app) << name;
   bool moves = number % 2 == 0 && fs::exists(root / "work" / "inner");
   if (moves) fs::rename(root / "work" / "inner", root / name / "inner");
   fs::remove(root / "work" / "gone");  // the first time

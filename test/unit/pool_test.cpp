@@ -46,6 +46,26 @@ BOOST_AUTO_TEST_CASE(a_pool_from_before_there_were_other_backends_is_overlays) {
   BOOST_TEST(contains(read(pool() / "format"), "backend overlay\n"));
 }
 
+// An older plugin cannot read files of overlay's layers, and says that the pool is too new for it.
+BOOST_AUTO_TEST_CASE(a_pool_of_overlay_is_refused_by_older_versions_from_its_first_start_on) {
+  create_with("db", "file", "old");
+  std::string const identity = process->pool.identity();
+  BOOST_TEST(read(pool() / "format") ==
+             "snapclone pool 2\nidentity " + identity + "\nbackend overlay\n");
+  process.reset();
+  write(pool() / "format", "snapclone pool 1\nidentity " + identity + "\nbackend overlay\n");
+  start();
+  BOOST_TEST(read(pool() / "format") ==
+             "snapclone pool 2\nidentity " + identity + "\nbackend overlay\n");
+  BOOST_TEST(content("db", "file") == "old");
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_of_another_backend_can_be_used_by_older_versions) {
+  auto choice = backend::select_backend(process->pool, process->points.probes(),
+                                        process->points.trial(), "copy");
+  BOOST_TEST(contains(read(pool() / "format"), "snapclone pool 1\n"));
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_pool_can_have_another_backend) {
   create("db");
   BOOST_TEST(process->pool.backend() == "overlay");

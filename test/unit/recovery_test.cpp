@@ -333,10 +333,10 @@ BOOST_AUTO_TEST_CASE(mount_points_in_use_by_another_process_are_refused) {
 BOOST_AUTO_TEST_CASE(a_pool_of_a_newer_format_is_refused_and_not_touched) {
   process.reset();
   std::string good = read(pool() / "format");
-  write(pool() / "format", "snapclone pool 2\n");
+  write(pool() / "format", "snapclone pool 3\n");
   fs::remove(pool() / "trash");
   BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [](auto const& error) {
-    return contains(error.what(), "snapclone pool 2") && contains(error.what(), "nothing was");
+    return contains(error.what(), "snapclone pool 3") && contains(error.what(), "nothing was");
   });
   BOOST_TEST(!fs::exists(pool() / "trash"));
   write(pool() / "format", good);
