@@ -20,10 +20,11 @@ constexpr std::size_t kListedPaths = 5;
 constexpr std::size_t kLongestNames = 65536;  // XATTR_LIST_MAX
 constexpr char kFlags[] = "trusted.overlay.protattr";
 constexpr char kOrigin[] = "trusted.overlay.origin";
+constexpr char kMetacopy[] = "trusted.overlay.metacopy";
 constexpr std::size_t kOriginSize = 33;  // 29 on ext4
 
 // What an attribute takes besides its name and value, and what a block of them takes for itself
-// and would need for the mark of origin: on ext4, rounded up.
+// and would need for the marks: on ext4, rounded up.
 constexpr std::size_t kEntry = 24;
 constexpr std::size_t kBlockAndMark = 128;
 
@@ -51,7 +52,7 @@ bool hides(fs::path const& layer, std::string const& path) {
     at = std::move(entry);
     if (is_opaque(at.get())) return true;
   }
-  return true;
+  return getxattr(proc_path(at.get()).c_str(), kMetacopy, nullptr, 0) < 0;
 }
 
 SealedLayerCheck::SealedLayerCheck(fs::path const& directory)
@@ -86,13 +87,15 @@ bool SealedLayerCheck::has_room_for_mark(int entry, TreePath const& place) const
   sys::Fd file(openat(directory_.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (file.get() < 0) return true;
   try {
-    copy_attributes(stat_original(sys::Fd(fcntl(entry, F_DUPFD_CLOEXEC, 0)), place), file.get(),
-                    false);
+    Original const original = stat_original(sys::Fd(fcntl(entry, F_DUPFD_CLOEXEC, 0)), place);
+    copy_attributes(original, read_xattrs(original), file.get(), false);
   } catch (sys::Error const&) {
     return true;
   }
   std::string const origin(kOriginSize, '\0');
-  return fsetxattr(file.get(), kOrigin, origin.data(), origin.size(), 0) == 0 || errno != ENOSPC;
+  return (fsetxattr(file.get(), kOrigin, origin.data(), origin.size(), 0) == 0 &&
+          fsetxattr(file.get(), kMetacopy, "", 0, 0) == 0) ||
+         errno != ENOSPC;
 }
 
 }  // namespace snapclone::tree

@@ -13,16 +13,16 @@ namespace snapclone::tree {
 
 namespace fs = boost::filesystem;
 
-// Whether a layer hides what a path shows in the layers below it. `path` is relative, inside the
-// tree. It takes a renamed directory for two others. Throws sys::Error.
+// Whether a layer hides the content that a path shows in the layers below it. `path` is relative,
+// inside the tree. A file without content of its own (metacopy) hides none, and a renamed directory
+// counts as two others. Throws sys::Error.
 bool hides(fs::path const& layer, std::string const& path);
 
 // Looks for files and directories that are different once their layer is sealed:
 //  - Overlayfs keeps the flags immutable and append-only (chattr +i, +a) of an upper's files in an
 //    attribute, and looks at that in the upper alone.
-//  - A first write copies the file up, with an attribute that says where it comes from. If the
-//    file's own attributes nearly fill the room that the file system has for them, as on ext4, the
-//    first write fails with ENOSPC.
+//  - A first change copies the file up, with attributes that mark it. If the file's own attributes
+//    nearly fill the room that the file system has for them, as on ext4, that fails with ENOSPC.
 // For one thread.
 class SealedLayerCheck {
  public:

@@ -60,18 +60,17 @@ void report(tree::SealedLayerCheck const& check, Users const& users) {
         files_of(lost, users) +
         " lost the flags immutable or append-only when a snapshot was made: " + paths_of(lost) +
         ". Overlayfs keeps them only in what a volume has written since its last snapshot. Set "
-        "them again (chattr). A volume that is mounted while its snapshot is made with live=true "
-        "keeps them, and so does everything in a pool on btrfs");
+        "them again (chattr). A volume whose snapshot is made with live=true keeps them, and so "
+        "does everything in a pool on btrfs");
   }
   if (auto const& full = check.unwritable(); full.count > 0) {
     sys::log_warning(
         files_of(full, users) +
         " cannot be changed any more since a snapshot was made (\"No space left on device\"): " +
         paths_of(full) +
-        ". Their extended attributes leave no room for the one that overlayfs adds at the first "
-        "change. To make one that can be changed: cp -a FILE NEW && mv NEW FILE. A volume that is "
-        "mounted while its snapshot is made with live=true is left as it is; a pool on xfs or "
-        "btrfs has the room");
+        ". Their extended attributes leave no room for those that overlayfs adds at the first "
+        "change. To make one that can be changed: cp -a FILE NEW && mv NEW FILE. A snapshot that "
+        "is made with live=true leaves its volume as it is; a pool on xfs or btrfs has the room");
   }
 }
 

@@ -31,8 +31,10 @@ Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpo
   if (!origin.clone && record.kind == Kind::snapshot) {
     return {record.stack, {catalogue_, record.stack}};
   }
-  bool idle = asks_for_idle(origin) && check_idle(record, live, purpose);
-  if (backend_.layered() && idle) return seal(origin);
+  if (!live && asks_for_idle(origin)) {
+    require_idle(record, purpose);
+    if (backend_.layered()) return seal(origin);
+  }
   std::uint64_t errors = pool_.disk_errors().count();
   Stack below = origin.clone ? origin.clone->stack : record.stack;
   Pinned frozen = push_layer(capture(origin, backend::Form::sealed), below);
@@ -52,7 +54,7 @@ Freezer::Upper Freezer::upper_from(Origin const& origin, bool live, std::string 
   std::uint64_t errors = pool_.disk_errors().count();
   bool sealed_already = !origin.clone && origin.volume->record.kind == Kind::snapshot;
   if (!backend_.layered() && !sealed_already) {
-    if (asks_for_idle(origin)) check_idle(origin.volume->record, live, purpose);
+    if (!live && asks_for_idle(origin)) require_idle(origin.volume->record, purpose);
     Pinned made = capture(origin, backend::Form::writable);
     make_durable(errors, made.stack);
     check_writes(origin);
@@ -77,11 +79,9 @@ bool Freezer::asks_for_idle(Origin const& origin) const {
   return !origin.clone && !backend_.captures_atomically();
 }
 
-// True if nobody uses the volume; false if somebody does and `live` allows it.
-bool Freezer::check_idle(Record const& record, bool live, std::string const& purpose) {
+void Freezer::require_idle(Record const& record, std::string const& purpose) {
   Usage usage = in_use_.release(record);
-  if (usage.use == backend::Use::free) return true;
-  if (live) return false;
+  if (usage.use == backend::Use::free) return;
   if (usage.use == backend::Use::unknown) {
     throw Refusal(
         described(record) + " " + usage.sentence + ": " + usage.remedy +

@@ -43,9 +43,10 @@ class Freezer {
         trash_(trash) {}
 
   // The sealed layers that hold the origin as it is now, durable. An idle volume of a layered
-  // backend is sealed, which copies nothing. Any other writable origin is captured; where that is
-  // not atomic, a mounted volume is refused unless `live` (docs/consistency.md). `purpose` ends the
-  // refusal: "stop the containers that use it, then <purpose>".
+  // backend is sealed, which copies nothing. Any other writable origin is captured, and with `live`
+  // every volume. Without it a mounted volume is refused where capturing is not atomic
+  // (docs/consistency.md). `purpose` ends the refusal: "stop the containers that use it, then
+  // <purpose>".
   Pinned freeze(Origin const& origin, bool live, std::string const& purpose);
 
   // A writable layer, durable, for a volume that begins as the origin and has `below` under it.
@@ -59,7 +60,7 @@ class Freezer {
 
  private:
   bool asks_for_idle(Origin const& origin) const;
-  bool check_idle(Record const& record, bool live, std::string const& purpose);
+  void require_idle(Record const& record, std::string const& purpose);
   Pinned seal(Origin const& origin);
   Pinned new_layer(std::function<void(fs::path const& tree)> const& make);
   void sync_empty_layer(std::string const& layer) const;

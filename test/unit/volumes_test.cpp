@@ -307,6 +307,16 @@ BOOST_AUTO_TEST_CASE(a_snapshot_of_a_live_clone_waits_for_that_clone_alone) {
   BOOST_TEST(find("kept") != nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(live_true_leaves_an_idle_volume_as_it_is) {
+  create_with("db", "file", "text");
+  auto before = find("db")->record;
+  create("seed", {{"snapshot-of", "db"}, {"live", "true"}});
+  create("dev", {{"clone-of", "db"}, {"live", "true"}});
+  BOOST_TEST((find("db")->record == before));
+  BOOST_TEST(content("seed", "file") == "text");
+  BOOST_TEST(content("dev", "file") == "text");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace snapclone::test
