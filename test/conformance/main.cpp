@@ -67,8 +67,8 @@ fs::path directory_on(Ground const& ground) {
 
 // What the plugin never calls, and these tests do in the place of containers and for fail_calls().
 std::vector<std::string> const kOthersCalls = {
-    "chown",      "dup",       "lchown", "link",    "symlink", "truncate", "lgetxattr",
-    "llistxattr", "lsetxattr", "prctl",  "seccomp",
+    "chown",     "dup",        "lchown",    "link",  "symlink", "truncate",
+    "lgetxattr", "llistxattr", "lsetxattr", "prctl", "seccomp",
 };
 
 // The ground is made with more than the plugin may do, and all that happens on it with no more.

@@ -21,8 +21,8 @@ namespace snapclone::test {
 namespace {
 
 constexpr std::uint64_t kMega = 1U << 20U;
-constexpr std::uint64_t kSize = 96 * kMega;
-constexpr std::uint64_t kLost = 48 * kMega;   // more than take_room() leaves
+constexpr std::uint64_t kSize = 120 * kMega;
+constexpr std::uint64_t kLost = 40 * kMega;   // more than take_room() leaves
 constexpr std::uint64_t kSpare = 16 * kMega;  // at the beginning, with all metadata
 
 void run(std::string const& command) {
