@@ -22,18 +22,21 @@ std::uint64_t DiskErrors::sync() {
     std::uint64_t const serving = wanted_;
     mutex_.unlock();
     int code = sys::sync_filesystem(root_.get());
+    if (code != 0) log(code);
     mutex_.lock();
     syncing_ = false;
     served_ = serving;
-    if (code != 0) ++count_;
+    count_ += code == 0 ? 0 : 1;
     wake_.notify_all();
-    if (code == 0) continue;
-    sys::log_warning("the file system of the pool " + pool_ + " reports that a write failed (" +
-                     sys::errno_text(code) +
-                     "): of the pool, or of anything else on that disk. The kernel's log (dmesg) "
-                     "may say more");
   }
   return count_;
+}
+
+void DiskErrors::log(int code) const {
+  sys::log_warning("the file system of the pool " + pool_ + " reports that a write failed (" +
+                   sys::errno_text(code) +
+                   "): of the pool, or of anything else on that disk. The kernel's log (dmesg) may "
+                   "say more");
 }
 
 std::uint64_t DiskErrors::count() const {

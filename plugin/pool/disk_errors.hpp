@@ -30,6 +30,8 @@ class DiskErrors {
   std::uint64_t count() const;
 
  private:
+  void log(int code) const;
+
   std::string const pool_;
   sys::Fd const root_;
 

@@ -162,7 +162,7 @@ lose_write() {
   inside box 'echo new >/data/new; sync /data/new'
   lose_write
   refused "Input/output error" inside box 'sync /data/new'
-  inside box 'for file in /light/file /db/file; do echo new >$file; sync $file; done'
+  inside box 'echo new >/light/file && sync /light/file && echo new >/db/file && sync /db/file'
   prints new inside box 'cat /data/new'
   docker restart -t 0 box
   inside box 'echo new >/data/new; sync /data/new'
