@@ -237,3 +237,38 @@ db() {
   prints $'7\nfile\nfile-7' run_in seed-7 'cat file; ls'
   prints $'12\nfile\nfile-12' run_in seed-12 'cat file; ls'
 }
+
+pool_mebibytes() { du -sm "$PLUGIN_DATA/pool" | cut -f 1; }
+pool_is_below() { (($(pool_mebibytes) < $1)); }
+
+@test "the space that only removed snapshots used is given back" {
+  local night
+  volume db
+  for night in {1..6}; do
+    run_in db "dd if=/dev/urandom of=file bs=1M count=$((20 + night)) 2>/dev/null; rm -f only-*; echo $night >only-$night"
+    snapshot db "night-$night"
+  done
+  content night-6 >before
+  for night in {1..5}; do docker volume rm "night-$night" >/dev/null; done
+  (($(pool_mebibytes) > 130))
+  LIMIT=90 eventually pool_is_below 40
+  content night-6 | diff before -
+  prints only-6 run_in db 'ls only-*'
+  run_in db 'rm -f file only-*'
+  docker volume rm night-6
+  LIMIT=90 eventually pool_is_below 10
+}
+
+@test "changing the owner of a snapshot's files, or their names, copies no content" {
+  volume db
+  run_in db 'dd if=/dev/zero of=large bs=1M count=64 2>/dev/null; echo small >small'
+  snapshot db seed
+  clone_of seed dev
+  run_in dev 'chown 1000:1000 large small; chmod 600 small; mv large renamed; ln renamed linked'
+  prints $'1000 67108864\n1000 6' run_in dev 'stat -c "%u %s" renamed small'
+  pool_is_below 80
+  snapshot dev kept
+  docker volume rm seed db
+  prints $'600 small' run_in kept 'echo $(stat -c %a small) $(cat small)'
+  run_in kept 'cmp -n 67108864 renamed /dev/zero && test $(stat -c %s linked) -eq 67108864'
+}
