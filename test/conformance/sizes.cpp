@@ -12,7 +12,7 @@ constexpr std::uint64_t kMega = 1U << 20U;
 // One round of what is measured in the background, on synced files.
 struct Sizes {
   explicit Sizes(Conforming& where) : world(where) {
-    sys::sync_filesystem(world.pool());
+    sys::sync_filesystem(sys::open_dir(world.pool()).get());
     sampler.measure();
   }
   volume::DiskUse of(std::string const& name) const {

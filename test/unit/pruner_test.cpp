@@ -37,7 +37,8 @@ struct Pruned : World {
   std::uint64_t held() const {
     process->trash.wait();
     sys::sync_filesystem(sys::open_dir(disk.path).get());
-    return tree::disk_usage(disk.path / "pool").total();
+    tree::DiskUsage usage = tree::disk_usage(disk.path / "pool");
+    return usage.own + usage.shared;
   }
   template <class Work>
   void change(std::string const& name, Work const& work) {

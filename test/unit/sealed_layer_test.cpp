@@ -29,7 +29,7 @@ struct LayersOn {
     change(world.mount("db", "writer"));
     world.unmount("db", "writer");
     world.snapshot("db", "seed");
-    sys::sync_filesystem(media.path);
+    sys::sync_filesystem(sys::open_dir(media.path).get());
     sampler.measure();
   }
   std::string first_write(std::string const& name = "seed") const {
