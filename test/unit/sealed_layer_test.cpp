@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(the_log_names_files_that_lost_their_flags_when_they_were_se
   std::string log = log_of(on.sampler);
   BOOST_TEST(contains(log, "2 files of volume \"db\", and of 1 other with the same layer,"));
   BOOST_TEST(contains(log, "lost the flags immutable or append-only"));
-  BOOST_TEST(contains(log, ": a, i. "));
+  BOOST_TEST((contains(log, ": a, i. ") || contains(log, ": i, a. ")));
   BOOST_TEST(log_of(on.sampler) == "");
   World::write(on.world.mount("seed", "id") / "i", "changed");
   BOOST_TEST(World::read(on.world.mount("seed", "id") / "i") == "changed");  // so it is
