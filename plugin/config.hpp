@@ -23,7 +23,7 @@ struct Config {
   std::string notify_socket;        // NOTIFY_SOCKET, of systemd
   std::string log_level = "info";   // --log-level, LOG_LEVEL: one that set_log_level() knows
   std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // --prune-pause
-  boost::filesystem::path metrics;  // --metrics-file; nothing unless --metrics or METRICS is "on"
+  boost::filesystem::path metrics;    // --metrics-file; nothing unless --metrics or METRICS is "on"
   std::vector<std::string> warnings;  // sentences for the log
   bool show_help = false;
   bool show_version = false;

@@ -75,11 +75,12 @@ void report_ready(asio::io_context& io, std::string address) {
 Daemon::Daemon(Config const& config)
     : notify_socket_(config.notify_socket),
       writes_metrics_(!config.metrics.empty()),
-      store_(opened_pool(config),
-             {.mounts = config.mounts, .backend = config.backend, .prune_pause = config.prune_pause},
-             [this](volume::Lane lane, std::function<void()> job) {
-               (lane == volume::Lane::quick ? quick_ : slow_).run(std::move(job));
-             }),
+      store_(
+          opened_pool(config),
+          {.mounts = config.mounts, .backend = config.backend, .prune_pause = config.prune_pause},
+          [this](volume::Lane lane, std::function<void()> job) {
+            (lane == volume::Lane::quick ? quick_ : slow_).run(std::move(job));
+          }),
       metrics_file_(config.metrics, metrics_, store_),
       dispatch_(store_, metrics_),
       server_(

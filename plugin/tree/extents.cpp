@@ -13,9 +13,9 @@ namespace snapclone::tree {
 namespace {
 
 constexpr std::uint32_t kExtents = 128;
-constexpr std::uint32_t kPlaceUnknown =
-    FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
-    FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_NOT_ALIGNED;
+constexpr std::uint32_t kPlaceUnknown = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC |
+                                        FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE |
+                                        FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_NOT_ALIGNED;
 
 }  // namespace
 

@@ -45,8 +45,8 @@ sys::DirStream entries_of(sys::Fd const& directory, TreePath const& place) {
 }
 
 sys::Fd open_file(int directory, std::string const& name) {
-  return sys::Fd(openat(directory, name.c_str(),
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+  return sys::Fd(
+      openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
 }
 
 std::uint64_t digest_of(sys::Fd const& file) {
@@ -54,8 +54,10 @@ std::uint64_t digest_of(sys::Fd const& file) {
   return extents_digest(file.get()).value_or(kUnknown);
 }
 
-bool has_xattr(sys::Fd const& entry, char const* name) {
-  return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0;
+bool has_xattr(sys::Fd const& entry, char const* name, TreePath const& place) {
+  if (getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0) return true;
+  if (errno != ENODATA && errno != EOPNOTSUPP) sys::fail("read the marks of", place.text());
+  return false;
 }
 
 ino_t inode_of(fs::path const& path) {
@@ -232,14 +234,16 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
     throw std::runtime_error(entry.place.text() + " changes, though it is sealed");
   }
   sys::Fd self = open_beneath(above.get(), name);
+  if (self.get() < 0) sys::fail("open", entry.place.text());
   if (entry.directory) {
-    if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
+    if (has_xattr(self, "trusted.overlay.opaque", entry.place) ||
+        has_xattr(self, "trusted.overlay.redirect", entry.place)) {
       return;
     }
     if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
     sys::fail("remove directory", entry.place.text());
   }
-  if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout")) return;
+  if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout", entry.place)) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
   if (renameat2(above.get(), name.c_str(), to.get(), number.c_str(), RENAME_NOREPLACE) != 0) {

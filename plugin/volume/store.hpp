@@ -29,7 +29,7 @@ namespace snapclone::volume {
 struct StoreSettings {
   fs::path mounts;           // the directory for mount points
   std::string backend = {};  // BACKEND: "" leaves the choice to the pool
-  std::chrono::milliseconds settle = std::chrono::seconds(3);          // in_use.hpp
+  std::chrono::milliseconds settle = std::chrono::seconds(3);        // in_use.hpp
   std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // pruner.hpp
 };
 

@@ -51,8 +51,7 @@ Rig::Rig(Ground const& ground, fs::path const& directory)
                .mounts = directory / "mnt",
                .socket = directory / "s.sock",
                .backend = ground.backend,
-               .more_arguments = {"--pool-id", (directory / "s.sock.pool").string(),
-                                  "--prune-pause", "0"}}),
+               .more_arguments = {"--pool-id", (directory / "s.sock.pool").string()}}),
       directory_(directory) {
   fs::create_directory(directory_);
 }
