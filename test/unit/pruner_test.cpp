@@ -12,6 +12,8 @@
 
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -206,6 +208,29 @@ BOOST_FIXTURE_TEST_CASE(a_file_with_several_names_stays_while_one_of_them_is_sho
   prune();
   BOOST_TEST(files_called("s3", "a") == 1);  // the whiteout
   BOOST_TEST(held() < 2 * kMega);
+}
+
+// A round takes long if there is much to look at. Whatever is made meanwhile must not be
+// overlooked.
+BOOST_FIXTURE_TEST_CASE(a_snapshot_that_is_made_during_a_round_keeps_what_it_shows, Pruned) {
+  std::vector<std::string> const names = {"one", "two"};
+  for (auto const& name : names) {
+    create_with(name, "file", name);
+    change(name, [](fs::path const& path) {
+      for (int i = 0; i < 5000; ++i) write(path / std::to_string(i), "");
+    });
+    snapshot(name, "seed");
+    remove("seed");
+  }
+  process->trash.wait();
+  std::jthread round([&] { process->store.parts().pruner.round(); });
+  while (entries(process->points.views()) == 0) std::this_thread::yield();
+  for (auto const& name : names) {
+    snapshot(name, name + "-later");
+    change(name, [](fs::path const& path) { fs::remove(path / "file"); });
+  }
+  round.join();
+  for (auto const& name : names) BOOST_TEST(content(name + "-later", "file") == name);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_volume_that_is_mounted_meanwhile_ends_the_round, Pruned) {
