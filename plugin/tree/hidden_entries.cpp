@@ -45,8 +45,8 @@ sys::DirStream entries_of(sys::Fd const& directory, TreePath const& place) {
 }
 
 sys::Fd open_file(int directory, std::string const& name) {
-  return sys::Fd(openat(directory, name.c_str(),
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+  return sys::Fd(
+      openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
 }
 
 std::uint64_t digest_of(sys::Fd const& file) {
@@ -54,8 +54,16 @@ std::uint64_t digest_of(sys::Fd const& file) {
   return extents_digest(file.get()).value_or(kUnknown);
 }
 
-bool has_xattr(sys::Fd const& entry, char const* name) {
-  return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0;
+// Also if nobody can tell.
+bool may_have_xattr(sys::Fd const& entry, char const* name) {
+  return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0 ||
+         (errno != ENODATA && errno != ENOTSUP);
+}
+
+// A file without content of its own has none that could be compared, though a copy of the pool may
+// have filled its hole.
+std::uint64_t own_data(sys::Fd const& file) {
+  return may_have_xattr(file, "trusted.overlay.metacopy") ? kUnknown : digest_of(file);
 }
 
 ino_t inode_of(fs::path const& path) {
@@ -153,11 +161,11 @@ void HiddenEntries::compare(Search& search, std::string const& name) {
   bool directory = S_ISDIR(own->st_mode);
   TreePath place = pair.place.below(name);
   if (!shown || shown->st_ino != own->st_ino) {
-    Entry entry{search.layer - 1, place, own->st_ino, directory, 0, kUnknown};
-    if (S_ISREG(own->st_mode) && own->st_size > 0) {
+    Entry entry{search.layer - 1, place, own->st_ino, directory, {}, kUnknown};
+    if (S_ISREG(own->st_mode)) {
       entry.size = static_cast<std::uint64_t>(own->st_size);
-      entry.data = digest_of(open_file(pair.layer.get(), name));
-      sizes_[entry.size] = Shown::nothing;
+      entry.data = own_data(open_file(pair.layer.get(), name));
+      sizes_[*entry.size] = Shown::nothing;
       if (entry.data != kUnknown) data_[entry.data] = false;
     }
     inodes_.insert(entry.inode);
@@ -207,8 +215,8 @@ void HiddenEntries::note_data(sys::Fd const& shown, std::uint64_t size) {
 }
 
 bool HiddenEntries::may_be_data(Entry const& entry) const {
-  if (entry.size == 0) return false;
-  Shown shown = sizes_.at(entry.size);
+  if (!entry.size) return false;
+  Shown shown = sizes_.at(*entry.size);
   if (entry.data == kUnknown) return shown != Shown::nothing;
   return shown == Shown::unknown || data_.at(entry.data);
 }
@@ -233,13 +241,17 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
   }
   sys::Fd self = open_beneath(above.get(), name);
   if (entry.directory) {
-    if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
+    if (may_have_xattr(self, "trusted.overlay.opaque") ||
+        may_have_xattr(self, "trusted.overlay.redirect")) {
       return;
     }
     if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
     sys::fail("remove directory", entry.place.text());
   }
-  if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout")) return;
+  if (may_be_data(entry) || may_have_xattr(self, "trusted.overlay.whiteout")) return;
+  // The file system may move data, or free what it kept for more, between two looks.
+  bool compared = entry.data != kUnknown;
+  if (compared && digest_of(open_file(above.get(), name)) != entry.data) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
   if (renameat2(above.get(), name.c_str(), to.get(), number.c_str(), RENAME_NOREPLACE) != 0) {

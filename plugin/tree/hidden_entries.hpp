@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -26,14 +27,15 @@ namespace fs = boost::filesystem;
 // (Documentation/filesystems/overlayfs.rst, "Inode properties"). An entry whose number is seen
 // nowhere is hidden, and moving it away changes nothing that a stack shows. Exceptions stay:
 //  - whiteouts, and directories that are opaque or redirected: they hide what is below them;
-//  - the data of a file whose topmost layer has only its attributes (metacopy). Such a file shows
-//    the extents of that data. Where the file system cannot list extents (tmpfs), every file of the
-//    same size stays;
+//  - what a file whose topmost layer has only its attributes (metacopy) needs: the data, and files
+//    between that have attributes only. Such a file shows the extents of that data. Where there are
+//    no extents to compare (tmpfs, empty files, attributes only), every file of the same size
+//    stays;
 //  - a file with several names, unless all of them are hidden.
 //
-// Nobody changes the layers meanwhile. For one thread. Functions throw sys::Error, or sys::Cancelled
-// once `stop` is requested. What is hidden is found in parts, so that a container cannot make this
-// take more than some tens of megabytes.
+// Nobody changes the layers meanwhile. For one thread. Functions throw sys::Error, or
+// sys::Cancelled once `stop` is requested. What is hidden is found in parts, so that a container
+// cannot make this take more than some tens of megabytes.
 class HiddenEntries {
  public:
   // `layers` are the trees to search. They are in every stack whose view is named below, and are
@@ -67,8 +69,8 @@ class HiddenEntries {
     TreePath place;
     ino_t inode;
     bool directory;
-    std::uint64_t size;  // of a regular file
-    std::uint64_t data;  // the digest of its extents
+    std::optional<std::uint64_t> size;  // of a regular file
+    std::uint64_t data;                 // the digest of its extents
   };
   enum class Shown { nothing, known, unknown };  // data of files of one size
   struct Pair;

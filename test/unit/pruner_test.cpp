@@ -283,6 +283,30 @@ BOOST_AUTO_TEST_CASE(the_content_of_a_file_whose_attributes_alone_changed_stays)
   }
 }
 
+// It keeps a mark and attributes of its own as well, and without the file below it cannot be
+// opened.
+BOOST_FIXTURE_TEST_CASE(an_empty_file_whose_attributes_alone_changed_stays, Pruned) {
+  create("db");
+  change("db", [](fs::path const& path) {
+    for (auto const* name : {"empty", "moved"}) write(path / name, "");
+  });
+  snapshot("db", "s1");
+  change("db", [](fs::path const& path) {
+    fs::permissions(path / "empty", fs::owner_read);
+    fs::rename(path / "moved", path / "renamed");
+  });
+  snapshot("db", "s2");
+  change("db", [](fs::path const& path) {
+    for (auto const* name : {"empty", "renamed"}) fs::permissions(path / name, fs::others_read);
+  });
+  snapshot("db", "s3");
+  auto before = shown("s3");
+  remove("s1");
+  remove("s2");
+  prune();
+  BOOST_TEST(differences(before, shown("s3")) == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_round_that_fails_changes_nothing_that_is_shown, Pruned) {
   create_with("db", "file", text('a', kMega));
   snapshot("db", "one");
