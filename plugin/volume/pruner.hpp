@@ -81,7 +81,7 @@ class Pruner {
   Trash& trash_;
   DiskUseSampler& disk_use_;
 
-  std::map<std::string, Tops> done_;  // layers that hide nothing more, and through what
+  std::map<std::string, Tops> done_;             // layers that hide nothing more, and through what
   std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others
 };
 

@@ -2,11 +2,8 @@
 #include "volume/pruner.hpp"
 
 #include "kit/failing_calls.hpp"
-#include "kit/manifest.hpp"
-#include "kit/media.hpp"
 #include "kit/privileges.hpp"
-#include "kit/world.hpp"
-#include "tree/disk_usage.hpp"
+#include "pruner_fixture.hpp"
 #include "tree/hidden_entries.hpp"
 #include "volume/stack_view.hpp"
 
@@ -15,59 +12,10 @@
 #include <thread>
 #include <vector>
 
-#include <sys/stat.h>
-#include <sys/xattr.h>
-
 namespace snapclone::test {
 namespace {
 
-constexpr std::uint64_t kMega = 1U << 20U;  // also what a pool keeps back for its start
-
 using Through = std::map<std::string, std::set<std::string>>;
-
-struct Pruned : World {
-  Pruned() = default;
-  Pruned(fs::path const& directory, std::string const& backend) : World(directory, backend) {}
-
-  // Clones that are being deleted still use their layers.
-  std::uint64_t prune() {
-    process->trash.wait();
-    std::uint64_t bytes = process->store.parts().pruner.round();
-    process->trash.wait();
-    return bytes;
-  }
-  std::uint64_t held() const {
-    process->trash.wait();
-    sys::sync_filesystem(sys::open_dir(disk.path).get());
-    tree::DiskUsage usage = tree::disk_usage(disk.path / "pool");
-    return usage.own + usage.shared;
-  }
-  template <class Work>
-  void change(std::string const& name, Work const& work) {
-    work(mount(name, "writer"));
-    unmount(name, "writer");
-  }
-  Manifest shown(std::string const& name) {
-    Manifest all = manifest(mount(name, "reader"));
-    unmount(name, "reader");
-    return without_access_times(std::move(all));
-  }
-  std::uint64_t shown_size(std::string const& name) {
-    std::uint64_t size = fs::file_size(mount(name, "reader") / "file");
-    unmount(name, "reader");
-    return size;
-  }
-  // The sealed layers of a snapshot hold so many files of this name.
-  int files_called(std::string const& snapshot, std::string const& file) const {
-    int count = 0;
-    for (auto const& layer : find(snapshot)->record.stack) {
-      count += fs::exists(process->pool.tree(layer) / file) ? 1 : 0;
-    }
-    return count;
-  }
-};
-
-std::string text(char letter, std::uint64_t size) { return std::string(size, letter); }
 
 }  // namespace
 
@@ -243,68 +191,6 @@ BOOST_FIXTURE_TEST_CASE(a_volume_that_is_mounted_meanwhile_ends_the_round, Prune
   mount("db", "id");
   BOOST_TEST(!watch.hold());
   unmount("db", "id");
-}
-
-// With metacopy the layer on top has the attributes of such a file alone.
-BOOST_AUTO_TEST_CASE(the_content_of_a_file_whose_attributes_alone_changed_stays) {
-  for (auto const* type : {"ext4", "xfs"}) {
-    BOOST_TEST_CONTEXT(type) {
-      Media media(type);
-      Pruned world(media.path, "overlay");
-      world.create_with("db", "file", text('a', kMega));
-      world.change("db", [](fs::path const& path) {
-        World::write(path / "other", text('b', kMega));
-        fs::create_hard_link(path / "other", path / "link");
-      });
-      world.snapshot("db", "s1");
-      world.change("db", [](fs::path const& path) {
-        fs::permissions(path / "file", fs::owner_read);
-        fs::rename(path / "other", path / "renamed");
-        World::write(path / "link", text('c', kMega));
-      });
-      world.snapshot("db", "s2");
-      auto before = world.shown("s2");
-      world.remove("s1");
-      world.prune();
-      BOOST_TEST(differences(before, world.shown("s2")) == "");
-      world.change("db", [](fs::path const& path) {
-        World::write(path / "file", text('d', kMega));
-        World::write(path / "renamed", text('e', kMega));
-      });
-      world.snapshot("db", "s3");
-      before = world.shown("s3");
-      world.remove("s2");
-      world.prune();
-      BOOST_TEST(differences(before, world.shown("s3")) == "");
-      world.remove("s3");
-      world.prune();
-      BOOST_TEST(world.held() < 6 * kMega);
-    }
-  }
-}
-
-// It keeps a mark and attributes of its own as well, and without the file below it cannot be
-// opened.
-BOOST_FIXTURE_TEST_CASE(an_empty_file_whose_attributes_alone_changed_stays, Pruned) {
-  create("db");
-  change("db", [](fs::path const& path) {
-    for (auto const* name : {"empty", "moved"}) write(path / name, "");
-  });
-  snapshot("db", "s1");
-  change("db", [](fs::path const& path) {
-    fs::permissions(path / "empty", fs::owner_read);
-    fs::rename(path / "moved", path / "renamed");
-  });
-  snapshot("db", "s2");
-  change("db", [](fs::path const& path) {
-    for (auto const* name : {"empty", "renamed"}) fs::permissions(path / name, fs::others_read);
-  });
-  snapshot("db", "s3");
-  auto before = shown("s3");
-  remove("s1");
-  remove("s2");
-  prune();
-  BOOST_TEST(differences(before, shown("s3")) == "");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_round_that_fails_changes_nothing_that_is_shown, Pruned) {
