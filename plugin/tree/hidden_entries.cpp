@@ -221,6 +221,22 @@ bool HiddenEntries::may_be_data(Entry const& entry) const {
   return shown == Shown::unknown || data_.at(entry.data);
 }
 
+// A file system may move data, or free what it kept for more of it. So what was compared must be
+// the same as before.
+bool HiddenEntries::is_unchanged(Entry const& entry) const {
+  if (entry.data == kUnknown) return true;
+  sys::Fd root = sys::open_dir(layers_[entry.layer]);
+  sys::Fd above = open_directory_beneath(root.get(), entry.place.above());
+  return digest_of(open_file(above.get(), entry.place.name())) == entry.data;
+}
+
+void HiddenEntries::leave_out_data() {
+  std::erase_if(entries_, [this](Entry const& entry) {
+    sys::throw_if_cancelled(stop_);
+    return may_be_data(entry) || !is_unchanged(entry);
+  });
+}
+
 void HiddenEntries::move_some(fs::path const& bin, std::size_t most, bool files_only) {
   for (std::size_t i = 0; i < most && !empty(); ++i) {
     Entry entry = std::move(entries_.back());
@@ -248,10 +264,7 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
     if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
     sys::fail("remove directory", entry.place.text());
   }
-  if (may_be_data(entry) || may_have_xattr(self, "trusted.overlay.whiteout")) return;
-  // The file system may move data, or free what it kept for more, between two looks.
-  bool compared = entry.data != kUnknown;
-  if (compared && digest_of(open_file(above.get(), name)) != entry.data) return;
+  if (may_have_xattr(self, "trusted.overlay.whiteout")) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
   if (renameat2(above.get(), name.c_str(), to.get(), number.c_str(), RENAME_NOREPLACE) != 0) {

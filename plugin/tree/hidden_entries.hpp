@@ -50,6 +50,9 @@ class HiddenEntries {
   // stack that has the layers, it leaves what is hidden in all.
   void leave_out_shown_by(fs::path const& view, fs::path const& top);
 
+  // After that: takes out what may be the data of a file that any of the views shows.
+  void leave_out_data();
+
   // Whether nothing of the part is left.
   bool empty() const { return entries_.empty(); }
   // Whether all of it was found in one part. Otherwise directories may have been left that another
@@ -80,6 +83,7 @@ class HiddenEntries {
   bool enter_next(Search& search);
   void note_data(sys::Fd const& shown, std::uint64_t size);
   bool may_be_data(Entry const& entry) const;
+  bool is_unchanged(Entry const& entry) const;
   void move(Entry const& entry, fs::path const& bin, bool files_only);
 
   std::vector<fs::path> const layers_;

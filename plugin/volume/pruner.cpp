@@ -175,6 +175,7 @@ std::uint64_t Pruner::prune(Tops const& tops, Layers const& layers, std::stop_to
     while (!ended && hidden.find_some(views.front().path())) {
       auto view = views.begin();
       for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+      hidden.leave_out_data();
       if (hidden.empty()) continue;
       sync();
       sys::ensure_dir(bin);

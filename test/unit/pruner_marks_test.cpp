@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kit/media.hpp"
 #include "pruner_fixture.hpp"
+#include "tree/hidden_entries.hpp"
+#include "volume/stack_view.hpp"
 
 #include <fstream>
 #include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 // Files of which a layer has only a mark and the attributes (metacopy).
 namespace snapclone::test {
@@ -91,6 +96,27 @@ BOOST_AUTO_TEST_CASE(a_renamed_file_stays_though_a_copy_of_the_pool_filled_its_h
   world.remove("s2");
   world.prune();
   BOOST_TEST(differences(before, world.shown("s3")) == "");
+}
+
+// A file system frees what it kept for more content, and one that is tidied up moves it.
+BOOST_AUTO_TEST_CASE(content_that_the_file_system_moves_meanwhile_stays) {
+  Media media("ext4");
+  Pruned world(media.path, "overlay");
+  world.create_with("db", "file", text('a', kMega));
+  world.snapshot("db", "s1");
+  world.change("db", [](fs::path const& path) { fs::permissions(path / "file", fs::owner_read); });
+  world.snapshot("db", "s2");
+  auto stack = world.find("s2")->record.stack;
+  fs::path lower = world.process->pool.tree(stack.back());
+  volume::StackView view(world.process->points, world.process->backend, stack);
+  tree::HiddenEntries hidden({lower}, {});
+  BOOST_TEST(hidden.find_some(view.path()));
+  sys::Fd file(open((lower / "file").c_str(), O_WRONLY | O_CLOEXEC));
+  BOOST_TEST(fallocate(file.get(), FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, kMega, kMega) == 0);
+  BOOST_TEST(fsync(file.get()) == 0);
+  hidden.leave_out_shown_by(view.path(), world.process->pool.tree(stack.front()));
+  hidden.leave_out_data();
+  BOOST_TEST(hidden.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
