@@ -54,10 +54,16 @@ std::uint64_t digest_of(sys::Fd const& file) {
   return extents_digest(file.get()).value_or(kUnknown);
 }
 
-bool has_xattr(sys::Fd const& entry, char const* name, TreePath const& place) {
-  if (getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0) return true;
-  if (errno != ENODATA && errno != EOPNOTSUPP) sys::fail("read the marks of", place.text());
-  return false;
+// Also if nobody can tell.
+bool may_have_xattr(sys::Fd const& entry, char const* name) {
+  return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0 ||
+         (errno != ENODATA && errno != ENOTSUP);
+}
+
+// A file without content of its own has none that could be compared, though a copy of the pool may
+// have filled its hole.
+std::uint64_t own_data(sys::Fd const& file) {
+  return may_have_xattr(file, "trusted.overlay.metacopy") ? kUnknown : digest_of(file);
 }
 
 ino_t inode_of(fs::path const& path) {
@@ -155,11 +161,11 @@ void HiddenEntries::compare(Search& search, std::string const& name) {
   bool directory = S_ISDIR(own->st_mode);
   TreePath place = pair.place.below(name);
   if (!shown || shown->st_ino != own->st_ino) {
-    Entry entry{search.layer - 1, place, own->st_ino, directory, 0, kUnknown};
-    if (S_ISREG(own->st_mode) && own->st_size > 0) {
+    Entry entry{search.layer - 1, place, own->st_ino, directory, {}, kUnknown};
+    if (S_ISREG(own->st_mode)) {
       entry.size = static_cast<std::uint64_t>(own->st_size);
-      entry.data = digest_of(open_file(pair.layer.get(), name));
-      sizes_[entry.size] = Shown::nothing;
+      entry.data = own_data(open_file(pair.layer.get(), name));
+      sizes_[*entry.size] = Shown::nothing;
       if (entry.data != kUnknown) data_[entry.data] = false;
     }
     inodes_.insert(entry.inode);
@@ -209,10 +215,26 @@ void HiddenEntries::note_data(sys::Fd const& shown, std::uint64_t size) {
 }
 
 bool HiddenEntries::may_be_data(Entry const& entry) const {
-  if (entry.size == 0) return false;
-  Shown shown = sizes_.at(entry.size);
+  if (!entry.size) return false;
+  Shown shown = sizes_.at(*entry.size);
   if (entry.data == kUnknown) return shown != Shown::nothing;
   return shown == Shown::unknown || data_.at(entry.data);
+}
+
+// A file system may move data, or free what it kept for more of it. So what was compared must be
+// the same as before.
+bool HiddenEntries::is_unchanged(Entry const& entry) const {
+  if (entry.data == kUnknown) return true;
+  sys::Fd root = sys::open_dir(layers_[entry.layer]);
+  sys::Fd above = open_directory_beneath(root.get(), entry.place.above());
+  return digest_of(open_file(above.get(), entry.place.name())) == entry.data;
+}
+
+void HiddenEntries::leave_out_data() {
+  std::erase_if(entries_, [this](Entry const& entry) {
+    sys::throw_if_cancelled(stop_);
+    return may_be_data(entry) || !is_unchanged(entry);
+  });
 }
 
 void HiddenEntries::move_some(fs::path const& bin, std::size_t most, bool files_only) {
@@ -236,14 +258,14 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
   sys::Fd self = open_beneath(above.get(), name);
   if (self.get() < 0) sys::fail("open", entry.place.text());
   if (entry.directory) {
-    if (has_xattr(self, "trusted.overlay.opaque", entry.place) ||
-        has_xattr(self, "trusted.overlay.redirect", entry.place)) {
+    if (may_have_xattr(self, "trusted.overlay.opaque") ||
+        may_have_xattr(self, "trusted.overlay.redirect")) {
       return;
     }
     if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
     sys::fail("remove directory", entry.place.text());
   }
-  if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout", entry.place)) return;
+  if (may_have_xattr(self, "trusted.overlay.whiteout")) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
   if (renameat2(above.get(), name.c_str(), to.get(), number.c_str(), RENAME_NOREPLACE) != 0) {

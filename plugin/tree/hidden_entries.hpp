@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -26,9 +27,10 @@ namespace fs = boost::filesystem;
 // (Documentation/filesystems/overlayfs.rst, "Inode properties"). An entry whose number is seen
 // nowhere is hidden, and moving it away changes nothing that a stack shows. Exceptions stay:
 //  - whiteouts, and directories that are opaque or redirected: they hide what is below them;
-//  - the data of a file whose topmost layer has only its attributes (metacopy). Such a file shows
-//    the extents of that data. Where the file system cannot list extents (tmpfs), every file of the
-//    same size stays;
+//  - what a file whose topmost layer has only its attributes (metacopy) needs: the data, and files
+//    between that have attributes only. Such a file shows the extents of that data. Where there are
+//    no extents to compare (tmpfs, empty files, attributes only), every file of the same size
+//    stays;
 //  - a file with several names, unless all of them are hidden.
 //
 // Nobody changes the layers meanwhile. For one thread. Functions throw sys::Error, or
@@ -47,6 +49,9 @@ class HiddenEntries {
   // Takes out what `view` shows anywhere. `top` is the topmost layer of its stack. Called for every
   // stack that has the layers, it leaves what is hidden in all.
   void leave_out_shown_by(fs::path const& view, fs::path const& top);
+
+  // After that: takes out what may be the data of a file that any of the views shows.
+  void leave_out_data();
 
   // Whether nothing of the part is left.
   bool empty() const { return entries_.empty(); }
@@ -67,8 +72,8 @@ class HiddenEntries {
     TreePath place;
     ino_t inode;
     bool directory;
-    std::uint64_t size;  // of a regular file
-    std::uint64_t data;  // the digest of its extents
+    std::optional<std::uint64_t> size;  // of a regular file
+    std::uint64_t data;                 // the digest of its extents
   };
   enum class Shown { nothing, known, unknown };  // data of files of one size
   struct Pair;
@@ -78,6 +83,7 @@ class HiddenEntries {
   bool enter_next(Search& search);
   void note_data(sys::Fd const& shown, std::uint64_t size);
   bool may_be_data(Entry const& entry) const;
+  bool is_unchanged(Entry const& entry) const;
   void move(Entry const& entry, fs::path const& bin, bool files_only);
 
   std::vector<fs::path> const layers_;

@@ -163,21 +163,24 @@ void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
 void Freezer::check_writes(Origin const& origin) {
   if (!origin.clone) {
     std::string const& upper = origin.volume->record.upper;
-    if (is_doubtful(upper)) tree::sync_tree(pool_.layer(upper));
+    std::uint64_t errors = pool_.disk_errors().count();
+    if (!is_doubtful(upper, errors)) return;
+    tree::sync_tree(pool_.layer(upper));  // throws at the first file
+    sys::MutexLock lock(mutex_);
+    if (errors_ == errors) doubtful_.erase(upper);
   } else if (!origin.clone->in_memory && pool_.disk_errors().count() != 0) {
     tree::sync_tree(pool_.clone(origin.clone->id));
   }
 }
 
-// Whether the disk has reported an error since the upper was made, or last asked for.
-bool Freezer::is_doubtful(std::string const& upper) {
+// Whether the disk has reported an error since the upper was made, or all its files were asked.
+bool Freezer::is_doubtful(std::string const& upper, std::uint64_t errors) {
   sys::MutexLock lock(mutex_);
-  std::uint64_t errors = pool_.disk_errors().count();
-  if (errors != errors_) {
+  if (errors > errors_) {
     errors_ = errors;
     for (auto const& volume : catalogue_.all()) doubtful_.insert(volume->record.upper);
   }
-  return doubtful_.erase(upper) != 0;
+  return doubtful_.count(upper) != 0;
 }
 
 Pinned Freezer::capture(Origin const& origin, backend::Form form) {

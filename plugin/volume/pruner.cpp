@@ -88,10 +88,7 @@ std::uint64_t Pruner::round(std::stop_token const& stop) {
     return std::any_of(done.second.begin(), done.second.end(),
                        [&](auto const& top) { return used.count(top) != 0; });
   });
-  Plan now = plan();
-  std::vector<Stack> stacks;
-  for (auto const& [top, stack] : now.stacks) stacks.push_back(stack);
-  auto through = seen_through(stacks);
+  auto through = plan().seen_through();
   std::erase_if(done_, [&](auto const& done) { return through.count(done.first) == 0; });
   std::map<Tops, Layers> groups;
   for (auto const& [layer, tops] : through) {
@@ -102,7 +99,7 @@ std::uint64_t Pruner::round(std::stop_token const& stop) {
   std::uint64_t bytes = 0;
   for (auto const& [tops, layers] : groups) {
     try {
-      bytes += prune(now, tops, layers, stop);
+      bytes += prune(tops, layers, stop);
     } catch (sys::Cancelled const&) {
       throw;
     } catch (std::exception const& error) {
@@ -112,11 +109,19 @@ std::uint64_t Pruner::round(std::stop_token const& stop) {
   return bytes;
 }
 
-Pruner::Plan Pruner::plan() const {
+std::map<std::string, Pruner::Tops> Pruner::Plan::seen_through() const {
+  std::vector<Stack> all;
+  for (auto const& [top, stack] : stacks) all.push_back(stack);
+  return volume::seen_through(all);
+}
+
+// Of the stacks that have any of the layers, or of all.
+Pruner::Plan Pruner::plan(Layers const& layers) const {
   Plan now;
   for (auto const& volume : catalogue_.all()) {
     Record const& record = volume->record;
     if (!volume->unreadable.empty() || record.stack.empty()) continue;
+    if (!layers.empty() && !has_any(record.stack, layers)) continue;
     bool idle = record.kind == Kind::volume && catalogue_.counts(record.name).empty();
     Stack stack = idle ? with_upper(record) : record.stack;
     now.stacks.emplace(stack.front(), stack);
@@ -125,13 +130,12 @@ Pruner::Plan Pruner::plan() const {
   return now;
 }
 
-// Whether directories have to stay because a volume on these layers is mounted. Nothing if they may
+// Whether directories have to stay because one of the volumes is mounted. Nothing if they may
 // be in use by somebody unknown.
-std::optional<bool> Pruner::files_only(Plan const& plan, Layers const& layers) {
+std::optional<bool> Pruner::files_only(Plan const& plan) {
   bool mounted = false;
   for (auto const& volume : plan.volumes) {
     Record const& record = volume->record;
-    if (!has_any(record.stack, layers)) continue;
     bool idle = plan.stacks.count(record.upper) != 0;
     if (idle && backend_.use_of(pool_.layer(record.upper)) != backend::Use::free) {
       return std::nullopt;
@@ -147,23 +151,31 @@ void Pruner::sync() const {
   if (pool_.disk_errors().sync() != before) throw std::runtime_error("the disk reports errors");
 }
 
-std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& layers,
-                            std::stop_token const& stop) {
+std::uint64_t Pruner::prune(Tops const& tops, Layers const& layers, std::stop_token const& stop) {
   LayerWatch::Watch watch(catalogue_.watch(), layers);
   if (catalogue_.uses(layers)) return 0;
-  auto keep_directories = files_only(plan, layers);
+  // From here on the watch notices whoever begins to use the layers. Since the round began there
+  // may be others: a new snapshot of an unchanged volume shows what the volume hides by now.
+  Plan const now = plan(layers);
+  auto const through = now.seen_through();
+  for (auto const& layer : layers) {
+    auto found = through.find(layer);
+    if (found == through.end() || found->second != tops) return 0;
+  }
+  auto keep_directories = files_only(now);
   if (!keep_directories) return 0;
   std::vector<fs::path> trees;
   for (auto const& layer : layers) trees.push_back(pool_.tree(layer));
   tree::HiddenEntries hidden(trees, stop);
   std::deque<StackView> views;
-  for (auto const& top : tops) views.emplace_back(points_, backend_, plan.stacks.at(top));
+  for (auto const& top : tops) views.emplace_back(points_, backend_, now.stacks.at(top));
   fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
   bool ended = false;
   try {
     while (!ended && hidden.find_some(views.front().path())) {
       auto view = views.begin();
       for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+      hidden.leave_out_data();
       if (hidden.empty()) continue;
       sync();
       sys::ensure_dir(bin);

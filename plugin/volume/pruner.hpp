@@ -64,14 +64,15 @@ class Pruner {
   struct Plan {
     std::map<std::string, Stack> stacks;  // by their topmost layer
     std::vector<VolumePtr> volumes;
+
+    std::map<std::string, Tops> seen_through() const;
   };
 
   void run(std::chrono::milliseconds pause, std::stop_token const& stop);
-  Plan plan() const;
-  std::optional<bool> files_only(Plan const& plan, Layers const& layers);
+  Plan plan(Layers const& layers = {}) const;
+  std::optional<bool> files_only(Plan const& plan);
   void sync() const;
-  std::uint64_t prune(Plan const& plan, Tops const& tops, Layers const& layers,
-                      std::stop_token const& stop);
+  std::uint64_t prune(Tops const& tops, Layers const& layers, std::stop_token const& stop);
 
   Pool const& pool_;
   MountPoints const& points_;
@@ -80,8 +81,7 @@ class Pruner {
   Trash& trash_;
   DiskUseSampler& disk_use_;
 
-  std::map<std::string, Tops>
-      done_;  // layers that hide nothing more, and what they were seen through
+  std::map<std::string, Tops> done_;             // layers that hide nothing more, and through what
   std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others
 };
 

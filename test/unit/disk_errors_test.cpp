@@ -8,6 +8,8 @@
 #include "kit/world.hpp"
 
 #include <exception>
+#include <string>
+#include <vector>
 
 // The pool lies on a disk where a write fails: another program's, or one of a container.
 namespace snapclone::test {
@@ -26,9 +28,10 @@ struct OnShortDisk {
 
   // A container writes a file of the volume, which the disk does not keep. Only another program
   // hears of it.
-  void lose_write_to(std::string const& volume) {
+  void lose_write_to(std::string const& volume, std::vector<std::string> const& files = {"lost"}) {
     disk.take_room();
-    ShortDisk::fill(world.mount(volume, "writer") / "lost");
+    fs::path path = world.mount(volume, "writer");
+    for (auto const& file : files) ShortDisk::fill(path / file);
     world.unmount(volume, "writer");
     BOOST_REQUIRE(sys::sync_filesystem(sys::open_dir(disk.path).get()) != 0);
     disk.give_room();
@@ -156,6 +159,18 @@ BOOST_AUTO_TEST_CASE(a_volume_whose_own_write_failed_is_not_frozen_before_somebo
   BOOST_TEST(contains(sentence, "write it again, or repeat this"), sentence);
   BOOST_TEST(!world.find("seed"));
   world.snapshot("db", "seed");
+  BOOST_TEST(world.content("seed", "file") == "kept");
+}
+
+BOOST_AUTO_TEST_CASE(a_volume_is_not_frozen_before_somebody_was_told_of_each_failed_write) {
+  world.create_with("db", "file", "kept");
+  lose_write_to("db", {"lost-1", "lost-2"});
+  std::string told;
+  for (int tries = 0; tries < 5 && !world.find("seed"); ++tries) {
+    told += failure([&] { world.snapshot("db", "seed"); });
+  }
+  BOOST_TEST(contains(told, "fs/lost-1"), told);
+  BOOST_TEST(contains(told, "fs/lost-2"), told);
   BOOST_TEST(world.content("seed", "file") == "kept");
 }
 
