@@ -10,7 +10,6 @@
 #include "volume/stack_view.hpp"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <stdexcept>
 
@@ -25,12 +24,6 @@ constexpr int kNiceness = 19;
 constexpr std::size_t kMovesAtOnce = 64;
 // Each of them is walked. A layer that is seen through more is shared by many, and left alone.
 constexpr std::size_t kMostTops = 64;
-
-void rest(std::chrono::nanoseconds duration, std::stop_token const& stop) {
-  sys::Mutex mutex;
-  sys::MutexLock lock(mutex);
-  std::condition_variable_any().wait_for(mutex, stop, duration, [] { return false; });
-}
 
 bool has_any(Stack const& stack, std::set<std::string> const& layers) {
   return std::any_of(stack.begin(), stack.end(),
@@ -69,7 +62,7 @@ void Pruner::start(std::chrono::milliseconds pause) {
 }
 
 void Pruner::run(std::chrono::milliseconds pause, std::stop_token const& stop) {
-  rest(pause, stop);
+  sys::rest(pause, stop);
   while (!stop.stop_requested()) {
     auto begin = Clock::now();
     try {
@@ -77,7 +70,8 @@ void Pruner::run(std::chrono::milliseconds pause, std::stop_token const& stop) {
     } catch (sys::Cancelled const&) {
       return;
     }
-    rest(std::max<std::chrono::nanoseconds>(pause, kRestPerWork * (Clock::now() - begin)), stop);
+    sys::rest(std::max<std::chrono::nanoseconds>(pause, kRestPerWork * (Clock::now() - begin)),
+              stop);
   }
 }
 
