@@ -39,14 +39,14 @@ std::optional<struct stat> look_at(int directory, std::string const& name, TreeP
 }
 
 sys::DirStream entries_of(sys::Fd const& directory, TreePath const& place) {
-  sys::Fd fd(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+  sys::Fd fd = open_for_listing(directory.get());
   if (fd.get() < 0) sys::fail("open directory", place.text());
   return {std::move(fd), place.text()};
 }
 
 sys::Fd open_file(int directory, std::string const& name) {
-  return sys::Fd(openat(directory, name.c_str(),
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
+  return sys::Fd(
+      openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
 }
 
 std::uint64_t digest_of(sys::Fd const& file) {
@@ -63,13 +63,6 @@ ino_t inode_of(fs::path const& path) {
   if (lstat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
   return status.st_ino;
 }
-
-struct Directory {
-  TreePath place;
-  sys::Fd fd;  // closed while too many wait
-
-  void close() { fd = sys::Fd(); }
-};
 
 }  // namespace
 
@@ -174,10 +167,10 @@ void HiddenEntries::leave_out_shown_by(fs::path const& view, fs::path const& top
     throw std::runtime_error(view.string() + " does not show the inode numbers of its layers");
   }
   sys::Fd const root = sys::open_dir(view);
-  PendingDirectories<Directory> pending;
+  PendingDirectories<PendingDirectory> pending;
   pending.add({TreePath(view.string()), open_beneath(root.get(), ".")});
   while (!pending.empty()) {
-    Directory directory = pending.next();
+    PendingDirectory directory = pending.next();
     if (directory.fd.get() < 0) directory.fd = open_directory_beneath(root.get(), directory.place);
     auto names = entries_of(directory.fd, directory.place);
     while (auto name = names.next()) {
