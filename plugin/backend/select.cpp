@@ -11,8 +11,7 @@ namespace {
 
 constexpr char kAfterDiskError[] =
     ". No volume was touched. Look at the kernel's log (dmesg), check the disk and its file "
-    "system, "
-    "and enable the plugin again";
+    "system, and enable the plugin again";
 
 std::unique_ptr<Backend> make_backend(std::string const& name, Pool const& pool,
                                       fs::path const& probes) {

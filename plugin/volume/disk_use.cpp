@@ -204,9 +204,7 @@ void DiskUseSampler::measure_volumes(Round& round, std::vector<VolumePtr> const&
 // Nothing if one of its layers could not be measured.
 std::optional<DiskUse> DiskUseSampler::measure_one(Round& round, Record const& record) const {
   DiskUse use;
-  Stack all = record.stack;
-  if (!record.upper.empty()) all.push_back(record.upper);
-  for (auto const& layer : all) {
+  for (auto const& layer : layers_of(record)) {
     auto found = round.layers.find(layer);
     if (found == round.layers.end()) return std::nullopt;
     auto named = round.named.find(layer);

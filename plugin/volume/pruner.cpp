@@ -25,18 +25,6 @@ constexpr std::size_t kMovesAtOnce = 64;
 // Each of them is walked. A layer that is seen through more is shared by many, and left alone.
 constexpr std::size_t kMostTops = 64;
 
-bool has_any(Stack const& stack, std::set<std::string> const& layers) {
-  return std::any_of(stack.begin(), stack.end(),
-                     [&](auto const& layer) { return layers.count(layer) != 0; });
-}
-
-// The volume's upper, and then its stack.
-Stack with_upper(Record const& record) {
-  Stack stack = {record.upper};
-  stack.insert(stack.end(), record.stack.begin(), record.stack.end());
-  return stack;
-}
-
 }  // namespace
 
 std::map<std::string, std::set<std::string>> seen_through(std::vector<Stack> const& stacks) {
@@ -112,7 +100,7 @@ Pruner::Plan Pruner::plan() const {
     Record const& record = volume->record;
     if (!volume->unreadable.empty() || record.stack.empty()) continue;
     bool idle = record.kind == Kind::volume && catalogue_.counts(record.name).empty();
-    Stack stack = idle ? with_upper(record) : record.stack;
+    Stack stack = idle ? layers_of(record) : record.stack;
     now.stacks.emplace(stack.front(), stack);
     if (record.kind == Kind::volume) now.volumes.push_back(volume);
   }
@@ -125,7 +113,7 @@ std::optional<bool> Pruner::files_only(Plan const& plan, Layers const& layers) {
   bool mounted = false;
   for (auto const& volume : plan.volumes) {
     Record const& record = volume->record;
-    if (!has_any(record.stack, layers)) continue;
+    if (!pool::has_any(record.stack, layers)) continue;
     bool idle = plan.stacks.count(record.upper) != 0;
     if (idle && backend_.use_of(pool_.layer(record.upper)) != backend::Use::free) {
       return std::nullopt;
