@@ -31,7 +31,8 @@ bool is_whiteout(struct stat const& status) {
 }
 
 // Nothing if there is no such entry.
-std::optional<struct stat> look_at(int directory, std::string const& name, TreePath const& place) {
+std::optional<struct stat> status_of(int directory, std::string const& name,
+                                     TreePath const& place) {
   struct stat status {};
   if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return status;
   if (errno != ENOENT && errno != ENOTDIR) sys::fail("look at", place.below(name).text());
@@ -56,6 +57,15 @@ std::uint64_t digest_of(sys::Fd const& file) {
 
 bool has_xattr(sys::Fd const& entry, char const* name) {
   return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0;
+}
+
+// A directory that hides what is below it stays.
+void remove_if_empty(sys::Fd const& above, sys::Fd const& self, TreePath const& place) {
+  if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
+    return;
+  }
+  if (unlinkat(above.get(), place.name().c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
+  sys::fail("remove directory", place.text());
 }
 
 ino_t inode_of(fs::path const& path) {
@@ -139,10 +149,10 @@ bool HiddenEntries::enter_next(Search& search) {
 // Most entries are shown where they lie, and need not be remembered.
 void HiddenEntries::compare(Search& search, std::string const& name) {
   Pair const& pair = *search.pair;
-  auto own = look_at(pair.layer.get(), name, pair.place);
+  auto own = status_of(pair.layer.get(), name, pair.place);
   if (!own || is_whiteout(*own)) return;
   std::optional<struct stat> shown;
-  if (pair.in_view) shown = look_at(pair.view.get(), name, pair.place);
+  if (pair.in_view) shown = status_of(pair.view.get(), name, pair.place);
   bool directory = S_ISDIR(own->st_mode);
   TreePath place = pair.place.below(name);
   if (!shown || shown->st_ino != own->st_ino) {
@@ -175,7 +185,7 @@ void HiddenEntries::leave_out_shown_by(fs::path const& view, fs::path const& top
     auto names = entries_of(directory.fd, directory.place);
     while (auto name = names.next()) {
       sys::throw_if_cancelled(stop_);
-      auto status = look_at(directory.fd.get(), *name, directory.place);
+      auto status = status_of(directory.fd.get(), *name, directory.place);
       if (!status) throw std::runtime_error(view.string() + " changes");
       inodes_.erase(status->st_ino);
       auto size = static_cast<std::uint64_t>(status->st_size);
@@ -220,18 +230,12 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
   sys::Fd root = sys::open_dir(layers_[entry.layer]);
   sys::Fd above = open_directory_beneath(root.get(), entry.place.above());
   if (above.get() < 0) sys::fail("open the directory of", entry.place.text());
-  auto status = look_at(above.get(), name, entry.place.above());
+  auto status = status_of(above.get(), name, entry.place.above());
   if (!status || status->st_ino != entry.inode) {
     throw std::runtime_error(entry.place.text() + " changes, though it is sealed");
   }
   sys::Fd self = open_beneath(above.get(), name);
-  if (entry.directory) {
-    if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
-      return;
-    }
-    if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
-    sys::fail("remove directory", entry.place.text());
-  }
+  if (entry.directory) return remove_if_empty(above, self, entry.place);
   if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout")) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);

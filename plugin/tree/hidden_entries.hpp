@@ -31,9 +31,9 @@ namespace fs = boost::filesystem;
 //    same size stays;
 //  - a file with several names, unless all of them are hidden.
 //
-// Nobody changes the layers meanwhile. For one thread. Functions throw sys::Error, or sys::Cancelled
-// once `stop` is requested. What is hidden is found in parts, so that a container cannot make this
-// take more than some tens of megabytes.
+// Nobody changes the layers meanwhile. For one thread. Functions throw sys::Error, or
+// sys::Cancelled once `stop` is requested. What is hidden is found in parts, so that a container
+// cannot make this take more than some tens of megabytes.
 class HiddenEntries {
  public:
   // `layers` are the trees to search. They are in every stack whose view is named below, and are

@@ -173,7 +173,7 @@ tree::DiskUsage DiskUseSampler::usage_of_sealed(Round& round, std::string const&
   std::optional<tree::SealedLayerCheck> check;
   if (backend_.layered() && checked_.count(layer) == 0) {
     check.emplace(pool_.staging());
-    walk.visit = [&](int entry, tree::TreePath const& place) { check->look_at(entry, place); };
+    walk.visit = [&](int entry, tree::TreePath const& place) { check->check(entry, place); };
   }
   tree::DiskUsage usage = usage_of(pool_.tree(layer), walk);
   if (check) {

@@ -159,18 +159,18 @@ void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
 }
 
 // Throws if the disk did not keep what was written to the origin: what was frozen could change once
-// the kernel forgets the content. To be called when the file system was synced.
+// the kernel forgets the content. The caller has synced the file system.
 void Freezer::check_writes(Origin const& origin) {
   if (!origin.clone) {
     std::string const& upper = origin.volume->record.upper;
-    if (is_doubtful(upper)) tree::sync_tree(pool_.layer(upper));
+    if (take_doubt(upper)) tree::sync_tree(pool_.layer(upper));
   } else if (!origin.clone->in_memory && pool_.disk_errors().count() != 0) {
     tree::sync_tree(pool_.clone(origin.clone->id));
   }
 }
 
-// Whether the disk has reported an error since the upper was made, or last asked for.
-bool Freezer::is_doubtful(std::string const& upper) {
+// Whether the disk has reported an error since the upper was made, or since the last call for it.
+bool Freezer::take_doubt(std::string const& upper) {
   sys::MutexLock lock(mutex_);
   std::uint64_t errors = pool_.disk_errors().count();
   if (errors != errors_) {

@@ -66,7 +66,7 @@ class Freezer {
   void sync_empty_layer(std::string const& layer) const;
   void make_durable(std::uint64_t errors, Stack const& made);
   void check_writes(Origin const& origin);
-  bool is_doubtful(std::string const& upper);
+  bool take_doubt(std::string const& upper);
   Pinned capture(Origin const& origin, backend::Form form);
   Pinned push_layer(Pinned top, Stack const& below);
   Pinned flatten(Stack const& stack);
@@ -79,8 +79,8 @@ class Freezer {
   InUse& in_use_;
   Trash& trash_;
 
-  // The uppers that there were when the disk last reported an error, without those that were asked
-  // since.
+  // For take_doubt(): the errors that are known, and the uppers that existed at the last of them
+  // and were not asked about since.
   sys::Mutex mutex_;
   std::uint64_t errors_ GUARDED_BY(mutex_) = 0;
   std::set<std::string> doubtful_ GUARDED_BY(mutex_);

@@ -10,7 +10,6 @@
 #include "volume/stack_view.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <stdexcept>
 
 namespace snapclone::volume {
@@ -24,6 +23,19 @@ constexpr int kNiceness = 19;
 constexpr std::size_t kMovesAtOnce = 64;
 // Each of them is walked. A layer that is seen through more is shared by many, and left alone.
 constexpr std::size_t kMostTops = 64;
+
+// False if somebody began to use the layers meanwhile.
+bool move_all(tree::HiddenEntries& hidden, fs::path const& bin, bool files_only,
+              LayerWatch::Watch& watch, std::stop_token const& stop) {
+  while (!hidden.empty()) {
+    sys::throw_if_cancelled(stop);
+    bool held = watch.hold();
+    if (held) hidden.move_some(bin, kMovesAtOnce, files_only);
+    watch.release();
+    if (!held) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -138,23 +150,19 @@ std::uint64_t Pruner::prune(Plan const& plan, Tops const& tops, Layers const& la
   std::vector<fs::path> trees;
   for (auto const& layer : layers) trees.push_back(pool_.tree(layer));
   tree::HiddenEntries hidden(trees, stop);
-  std::deque<StackView> views;
-  for (auto const& top : tops) views.emplace_back(points_, backend_, plan.stacks.at(top));
+  std::map<std::string, StackView> views;  // by the topmost layer
+  for (auto const& top : tops) views.try_emplace(top, points_, backend_, plan.stacks.at(top));
   fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
   bool ended = false;
   try {
-    while (!ended && hidden.find_some(views.front().path())) {
-      auto view = views.begin();
-      for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+    while (!ended && hidden.find_some(views.begin()->second.path())) {
+      for (auto const& [top, view] : views) {
+        hidden.leave_out_shown_by(view.path(), pool_.tree(top));
+      }
       if (hidden.empty()) continue;
       sync();
       sys::ensure_dir(bin);
-      while (!hidden.empty() && !ended) {
-        sys::throw_if_cancelled(stop);
-        ended = !watch.hold();
-        if (!ended) hidden.move_some(bin, kMovesAtOnce, *keep_directories);
-        watch.release();
-      }
+      ended = !move_all(hidden, bin, *keep_directories, watch, stop);
     }
   } catch (...) {
     watch.release();
