@@ -151,7 +151,7 @@ void Freezer::sync_empty_layer(std::string const& layer) const {
 }
 
 // Makes new layers durable. `errors` is how many the disk had reported when the first of them was
-// begun. An error may be anyone's, so if there was one since, each of our files is asked.
+// begun. If there was one since, it may be anyone's, so each of our files is synced by itself.
 void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
   if (pool_.disk_errors().sync() == errors) return;
   for (auto const& layer : made) tree::sync_tree(pool_.layer(layer));
