@@ -59,15 +59,6 @@ bool has_xattr(sys::Fd const& entry, char const* name) {
   return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0;
 }
 
-// A directory that hides what is below it stays.
-void remove_if_empty(sys::Fd const& above, sys::Fd const& self, TreePath const& place) {
-  if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
-    return;
-  }
-  if (unlinkat(above.get(), place.name().c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
-  sys::fail("remove directory", place.text());
-}
-
 ino_t inode_of(fs::path const& path) {
   struct stat status {};
   if (lstat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
@@ -235,7 +226,13 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
     throw std::runtime_error(entry.place.text() + " changes, though it is sealed");
   }
   sys::Fd self = open_beneath(above.get(), name);
-  if (entry.directory) return remove_if_empty(above, self, entry.place);
+  if (entry.directory) {
+    if (has_xattr(self, "trusted.overlay.opaque") || has_xattr(self, "trusted.overlay.redirect")) {
+      return;
+    }
+    if (unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOTEMPTY) return;
+    sys::fail("remove directory", entry.place.text());
+  }
   if (may_be_data(entry) || has_xattr(self, "trusted.overlay.whiteout")) return;
   sys::Fd to = sys::open_dir(bin);
   std::string number = std::to_string(moved_);
