@@ -188,7 +188,7 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --pool-id FILE      remember there which pool it is, and refuse another one from then on
   --metrics on|off    write metrics for Prometheus four times a minute (off unless given)
   --metrics-file FILE where to; metrics/snapclone.prom beside the mounts unless given
-  --prune-pause SEC   look so often for files that no volume or snapshot shows any more (20)
+  --prune-pause SEC   the pause between searches for files that nothing shows any more (20)
   --log-level LEVEL   debug, info (the default), warning or error
   --version           print the version
   --help              print this

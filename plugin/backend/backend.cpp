@@ -15,7 +15,7 @@ fs::path hold_mark(fs::path const& tree) { return tree / "held"; }
 
 }  // namespace
 
-void Backend::look_for_reflinks() {
+void Backend::try_reflinks() {
   constexpr std::size_t kBlock = 4096;
   try {
     TemporaryDirectory trial(pool_.staging());

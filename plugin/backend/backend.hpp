@@ -63,10 +63,10 @@ class Backend {
   virtual void self_test(fs::path const& mount_point) = 0;
 
   // Whether files of the pool can share their content (FICLONE), so that overlayfs copies none of
-  // it when a file of a lower layer is first written. Nothing if that could not be found out. Tried
-  // once, by look_for_reflinks(), which is for the start, before there are other threads.
+  // it when a file of a lower layer is first written. Nothing if that could not be found out.
+  // try_reflinks() finds it out. It is called once, at the start, before there are other threads.
   std::optional<bool> reflinks() const { return reflinks_; }
-  void look_for_reflinks();
+  void try_reflinks();
 
   // Makes a writable tree in the existing directory `tree`. It shows exactly what `below` shows,
   // its root directory included, or an empty directory if there is nothing below.

@@ -21,8 +21,9 @@
 //    more for the layers' files. Two bits are the fewest; even with 500 file systems, the most
 //    there can be, it is 2^55. A double holds 53 bits. Programs in JavaScript take different files
 //    for one then: `npm pack` stores the content of one hard-linked file under the names of others.
-// The victims of the first asked for it and can leave the option out; those of the second did
-// nothing unusual, and have no way out. docs/limits.md names both.
+// The first harms programs that asked for one file system, and they can leave the option out. The
+// second harms programs that did nothing unusual, and they have no way out. docs/limits.md has the
+// prices of the first.
 namespace snapclone::backend {
 
 namespace fs = boost::filesystem;

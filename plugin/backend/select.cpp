@@ -11,8 +11,7 @@ namespace {
 
 constexpr char kAfterDiskError[] =
     ". No volume was touched. Look at the kernel's log (dmesg), check the disk and its file "
-    "system, "
-    "and enable the plugin again";
+    "system, and enable the plugin again";
 
 std::unique_ptr<Backend> make_backend(std::string const& name, Pool const& pool,
                                       fs::path const& probes) {
@@ -46,7 +45,7 @@ Selection select_backend(Pool& pool, fs::path const& probes, fs::path const& mou
     auto backend = make_backend(name, pool, probes);
     try {
       backend->self_test(mount_point);
-      backend->look_for_reflinks();
+      backend->try_reflinks();
     } catch (sys::Error const& error) {
       // A plugin that does not start could free nothing on a full disk.
       bool full = error.code() == ENOSPC || error.code() == EDQUOT;

@@ -13,10 +13,10 @@ namespace snapclone::pool {
 namespace fs = boost::filesystem;
 
 // The failed writes of the file system that holds the pool. Anyone's write counts: the kernel tells
-// syncfs(2) that something was lost, and not of which file. It tells that once to each open file
-// and, while nobody was told, refuses every volatile overlay. So such an error says nothing about
-// our files. It is logged and counted here, and whoever needs to know asks their own files
-// (tree/sync_tree.hpp). Safe from every thread.
+// syncfs(2) that something was lost, but not which file's. It tells each open file once, and while
+// nobody was told it refuses every volatile overlay. So such an error says nothing about our files.
+// This class logs and counts it. A caller that must know whether its own files are whole syncs them
+// one by one (tree/sync_tree.hpp). Safe from every thread.
 class DiskErrors {
  public:
   // Errors that nobody was told of before count as well. Throws sys::Error.

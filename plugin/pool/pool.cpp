@@ -4,8 +4,8 @@
 #include "sys/error.hpp"
 #include "sys/host.hpp"
 
+#include <algorithm>
 #include <cstdio>
-#include <set>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -80,6 +80,11 @@ void check_whole(fs::path const& root) {
 }
 
 }  // namespace
+
+bool has_any(Stack const& stack, std::set<std::string> const& layers) {
+  return std::any_of(stack.begin(), stack.end(),
+                     [&](auto const& layer) { return layers.count(layer) != 0; });
+}
 
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {

@@ -6,6 +6,7 @@
 #include "sys/file.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace fs = boost::filesystem;
 
 // Layer ids, topmost (newest) first.
 using Stack = std::vector<std::string>;
+bool has_any(Stack const& stack, std::set<std::string> const& layers);
 
 // The directory that holds everything. The constructor makes what is missing, and takes the lock
 // without waiting: two processes on one pool would delete each other's clones. It refuses a pool of

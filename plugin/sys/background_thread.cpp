@@ -2,7 +2,9 @@
 #include "sys/background_thread.hpp"
 
 #include "sys/error.hpp"
+#include "sys/mutex.hpp"
 
+#include <condition_variable>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +23,12 @@ BackgroundThread::BackgroundThread(int niceness, std::function<void(std::stop_to
   } catch (std::system_error const& error) {
     throw Error("start", "a background thread", error.code().value());
   }
+}
+
+void rest(std::chrono::nanoseconds duration, std::stop_token const& stop) {
+  Mutex mutex;
+  MutexLock lock(mutex);
+  std::condition_variable_any().wait_for(mutex, stop, duration, [] { return false; });
 }
 
 }  // namespace snapclone::sys

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <stop_token>
 #include <thread>
@@ -18,5 +19,8 @@ class BackgroundThread {
  private:
   std::jthread thread_;
 };
+
+// Waits until the time is over or a stop is requested.
+void rest(std::chrono::nanoseconds duration, std::stop_token const& stop);
 
 }  // namespace snapclone::sys

@@ -82,8 +82,8 @@ void remove_file(fs::path const& path);
 void sync_dir(fs::path const& path);
 
 // Writes out everything dirty in the file system of an open file (syncfs(2)). Returns 0, or the
-// errno of a write that failed, also before this call and whoever made it (since Linux 5.8). Each
-// is told once to an open file, if it happened since that was opened or if nobody was told before.
+// errno of a failed write, also an earlier one, and anyone's (since Linux 5.8). Each open file is
+// told once: of a failure since it was opened, or of an older one that nobody was told of.
 int sync_filesystem(int fd);
 
 // rename(2) that fails with EEXIST rather than replace anything.

@@ -158,8 +158,7 @@ void TreeCopy::failed(std::exception_ptr why) {
 void TreeCopy::copy_directory(Directory directory) {
   if (directory.to.get() < 0 && !open_again(directory)) return;
   Original self = stat_original(open_beneath(directory.from.get(), "."), directory.place);
-  int flags = O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC;
-  sys::Fd fd(openat(directory.from.get(), ".", flags));
+  sys::Fd fd = open_for_listing(directory.from.get());
   if (fd.get() < 0) sys::fail("open directory", self.place.text());
   sys::DirStream entries(std::move(fd), self.place.text());
   while (auto name = entries.next()) {

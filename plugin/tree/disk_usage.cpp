@@ -80,12 +80,6 @@ std::uint64_t copied_up(sys::Fd const& entry, off_t size, std::stop_token const&
   return copied;
 }
 
-struct Directory {
-  TreePath place;
-  sys::Fd fd;  // closed while too many wait
-  void close() { fd = sys::Fd(); }
-};
-
 // For a call that failed: returns if errno says that the entry was deleted or replaced meanwhile,
 // or that a mount is in the way. Every other errno would leave a sum too short, and is thrown.
 void expect_gone(TreePath const& place) {
@@ -106,10 +100,10 @@ class Sum {
   }
 
  private:
-  void add_directory(Directory directory) {
+  void add_directory(PendingDirectory directory) {
     if (directory.fd.get() < 0) directory.fd = open_directory_beneath(root_.get(), directory.place);
     if (directory.fd.get() < 0) return expect_gone(directory.place);
-    sys::Fd fd(openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+    sys::Fd fd = open_for_listing(directory.fd.get());
     if (fd.get() < 0) return expect_gone(directory.place);
     try {
       sys::DirStream entries(std::move(fd), directory.place.text());
@@ -119,7 +113,7 @@ class Sum {
     }
   }
 
-  void add_entry(Directory const& directory, std::string name) {
+  void add_entry(PendingDirectory const& directory, std::string name) {
     sys::throw_if_cancelled(options_.stop);
     sys::Fd entry = open_beneath(directory.fd.get(), name);
     if (entry.get() < 0) return expect_gone(directory.place.below(std::move(name)));
@@ -176,7 +170,7 @@ class Sum {
   DiskUsageOptions const& options_;
   DiskUsage sum_;
   std::map<std::pair<dev_t, ino_t>, nlink_t> names_seen_;  // of files that have several
-  PendingDirectories<Directory> waiting_;
+  PendingDirectories<PendingDirectory> waiting_;
 };
 
 }  // namespace

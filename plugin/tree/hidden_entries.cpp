@@ -31,7 +31,8 @@ bool is_whiteout(struct stat const& status) {
 }
 
 // Nothing if there is no such entry.
-std::optional<struct stat> look_at(int directory, std::string const& name, TreePath const& place) {
+std::optional<struct stat> status_of(int directory, std::string const& name,
+                                     TreePath const& place) {
   struct stat status {};
   if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return status;
   if (errno != ENOENT && errno != ENOTDIR) sys::fail("look at", place.below(name).text());
@@ -39,7 +40,7 @@ std::optional<struct stat> look_at(int directory, std::string const& name, TreeP
 }
 
 sys::DirStream entries_of(sys::Fd const& directory, TreePath const& place) {
-  sys::Fd fd(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+  sys::Fd fd = open_for_listing(directory.get());
   if (fd.get() < 0) sys::fail("open directory", place.text());
   return {std::move(fd), place.text()};
 }
@@ -71,13 +72,6 @@ ino_t inode_of(fs::path const& path) {
   if (lstat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
   return status.st_ino;
 }
-
-struct Directory {
-  TreePath place;
-  sys::Fd fd;  // closed while too many wait
-
-  void close() { fd = sys::Fd(); }
-};
 
 }  // namespace
 
@@ -154,10 +148,10 @@ bool HiddenEntries::enter_next(Search& search) {
 // Most entries are shown where they lie, and need not be remembered.
 void HiddenEntries::compare(Search& search, std::string const& name) {
   Pair const& pair = *search.pair;
-  auto own = look_at(pair.layer.get(), name, pair.place);
+  auto own = status_of(pair.layer.get(), name, pair.place);
   if (!own || is_whiteout(*own)) return;
   std::optional<struct stat> shown;
-  if (pair.in_view) shown = look_at(pair.view.get(), name, pair.place);
+  if (pair.in_view) shown = status_of(pair.view.get(), name, pair.place);
   bool directory = S_ISDIR(own->st_mode);
   TreePath place = pair.place.below(name);
   if (!shown || shown->st_ino != own->st_ino) {
@@ -182,15 +176,15 @@ void HiddenEntries::leave_out_shown_by(fs::path const& view, fs::path const& top
     throw std::runtime_error(view.string() + " does not show the inode numbers of its layers");
   }
   sys::Fd const root = sys::open_dir(view);
-  PendingDirectories<Directory> pending;
+  PendingDirectories<PendingDirectory> pending;
   pending.add({TreePath(view.string()), open_beneath(root.get(), ".")});
   while (!pending.empty()) {
-    Directory directory = pending.next();
+    PendingDirectory directory = pending.next();
     if (directory.fd.get() < 0) directory.fd = open_directory_beneath(root.get(), directory.place);
     auto names = entries_of(directory.fd, directory.place);
     while (auto name = names.next()) {
       sys::throw_if_cancelled(stop_);
-      auto status = look_at(directory.fd.get(), *name, directory.place);
+      auto status = status_of(directory.fd.get(), *name, directory.place);
       if (!status) throw std::runtime_error(view.string() + " changes");
       inodes_.erase(status->st_ino);
       auto size = static_cast<std::uint64_t>(status->st_size);
@@ -251,7 +245,7 @@ void HiddenEntries::move(Entry const& entry, fs::path const& bin, bool files_onl
   sys::Fd root = sys::open_dir(layers_[entry.layer]);
   sys::Fd above = open_directory_beneath(root.get(), entry.place.above());
   if (above.get() < 0) sys::fail("open the directory of", entry.place.text());
-  auto status = look_at(above.get(), name, entry.place.above());
+  auto status = status_of(above.get(), name, entry.place.above());
   if (!status || status->st_ino != entry.inode) {
     throw std::runtime_error(entry.place.text() + " changes, though it is sealed");
   }

@@ -44,4 +44,8 @@ sys::Fd open_directory_beneath(int directory, TreePath const& place) {
   return piece.empty() ? std::move(at) : open_path(at.get(), piece, O_DIRECTORY);
 }
 
+sys::Fd open_for_listing(int directory) {
+  return sys::Fd(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+}
+
 }  // namespace snapclone::tree

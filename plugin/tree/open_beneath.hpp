@@ -21,4 +21,7 @@ inline std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(
 // The directory at this place in the tree with the root `directory`, at any depth.
 sys::Fd open_directory_beneath(int directory, TreePath const& place);
 
+// The directory itself, not with O_PATH but to list its entries. That does not change its atime.
+sys::Fd open_for_listing(int directory);
+
 }  // namespace snapclone::tree

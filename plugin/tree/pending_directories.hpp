@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sys/file.hpp"
+#include "tree/tree_path.hpp"
+
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -31,6 +34,13 @@ class PendingDirectories {
 
   std::vector<Directory> all_;
   std::size_t closed_ = 0;  // how many of them, from the first
+};
+
+// For walks that need no more than the directory itself (O_PATH).
+struct PendingDirectory {
+  TreePath place;
+  sys::Fd fd;  // closed while too many wait
+  void close() { fd = sys::Fd(); }
 };
 
 }  // namespace snapclone::tree

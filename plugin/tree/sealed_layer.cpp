@@ -62,7 +62,7 @@ SealedLayerCheck::SealedLayerCheck(fs::path const& directory)
   block_ = static_cast<std::size_t>(status.f_bsize);
 }
 
-void SealedLayerCheck::look_at(int entry, TreePath const& place) {
+void SealedLayerCheck::check(int entry, TreePath const& place) {
   std::string path = proc_path(entry);
   ssize_t length = listxattr(path.c_str(), names_.data(), names_.size());
   if (length <= 0) return;  // nearly always

@@ -29,9 +29,9 @@ class SealedLayerCheck {
   // `directory` is on the layer's file system. Files without names are made in it.
   explicit SealedLayerCheck(fs::path const& directory);
 
-  // For a regular file or directory, by a descriptor (O_PATH). It looks over a file that is deleted
+  // Checks a regular file or directory, by a descriptor (O_PATH). Passes over one that is deleted
   // meanwhile, or that the disk is too full to try.
-  void look_at(int entry, TreePath const& place);
+  void check(int entry, TreePath const& place);
 
   struct Found {
     std::vector<std::string> paths;  // the first five

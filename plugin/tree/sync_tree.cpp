@@ -16,12 +16,6 @@
 namespace snapclone::tree {
 namespace {
 
-struct Directory {
-  TreePath place;
-  sys::Fd fd;  // closed while too many wait
-  void close() { fd = sys::Fd(); }
-};
-
 [[noreturn]] void fail(TreePath const& place) {
   throw sys::Error("write out", place.text(), errno,
                    "the disk did not keep what was written there, and the kernel's log (dmesg) may "
@@ -43,11 +37,11 @@ class TreeSync {
   }
 
  private:
-  void sync_directory(Directory directory) {
+  void sync_directory(PendingDirectory directory) {
     TreePath const& place = directory.place;
     if (directory.fd.get() < 0) directory.fd = open_directory_beneath(root_.get(), place);
     if (directory.fd.get() < 0) return expect_gone(place);
-    sys::Fd fd(openat(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC));
+    sys::Fd fd = open_for_listing(directory.fd.get());
     if (fd.get() < 0) return expect_gone(place);
     if (fsync(fd.get()) != 0) fail(place);
     try {
@@ -58,7 +52,7 @@ class TreeSync {
     }
   }
 
-  void sync_entry(Directory const& directory, std::string name) {
+  void sync_entry(PendingDirectory const& directory, std::string name) {
     TreePath place = directory.place.below(name);
     sys::Fd entry = open_beneath(directory.fd.get(), name);
     if (entry.get() < 0) return expect_gone(place);
@@ -72,7 +66,7 @@ class TreeSync {
   }
 
   sys::Fd const root_;
-  PendingDirectories<Directory> waiting_;
+  PendingDirectories<PendingDirectory> waiting_;
 };
 
 }  // namespace

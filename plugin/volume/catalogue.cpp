@@ -264,17 +264,13 @@ std::set<std::string> Catalogue::needed_layers() const {
     }
   }
   for (auto const& volume : volumes) {
-    needed.insert(volume->record.stack.begin(), volume->record.stack.end());
-    if (!volume->record.upper.empty()) needed.insert(volume->record.upper);
+    Stack layers = layers_of(volume->record);
+    needed.insert(layers.begin(), layers.end());
   }
   return needed;
 }
 
 bool Catalogue::uses(std::set<std::string> const& layers) const {
-  auto named = [&](Stack const& stack) {
-    return std::any_of(stack.begin(), stack.end(),
-                       [&](auto const& layer) { return layers.count(layer) != 0; });
-  };
   MutexLock lock(mutex_);
   if (std::any_of(layers.begin(), layers.end(), [this](auto const& layer) REQUIRES(mutex_) {
         return pinned_.count(layer) != 0;
@@ -286,7 +282,7 @@ bool Catalogue::uses(std::set<std::string> const& layers) const {
     for (auto const& [mount_id, clone] : clones.by_id) {
       if (last != nullptr && *last == clone.stack) continue;
       last = &clone.stack;
-      if (named(*last)) return true;
+      if (pool::has_any(*last, layers)) return true;
     }
   }
   return false;

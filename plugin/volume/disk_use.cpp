@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <utility>
 #include <vector>
 
@@ -23,12 +22,6 @@ constexpr std::chrono::seconds kShortestRest{60};
 constexpr std::chrono::seconds kFirstRest{10};  // a start has more urgent things to do
 constexpr int kRestPerWork = 20;
 constexpr int kNiceness = 19;
-
-void rest(std::chrono::nanoseconds duration, std::stop_token const& stop) {
-  sys::Mutex mutex;
-  sys::MutexLock lock(mutex);
-  std::condition_variable_any().wait_for(mutex, stop, duration, [] { return false; });
-}
 
 // Nothing of a tree that was removed meanwhile, or is not yet made.
 tree::DiskUsage usage_of(fs::path const& path, tree::DiskUsageOptions const& options) {
@@ -99,7 +92,7 @@ void DiskUseSampler::start() {
 }
 
 void DiskUseSampler::run(std::stop_token const& stop) {
-  rest(kFirstRest, stop);
+  sys::rest(kFirstRest, stop);
   while (!stop.stop_requested()) {
     auto begin = Clock::now();
     try {
@@ -109,8 +102,9 @@ void DiskUseSampler::run(std::stop_token const& stop) {
     } catch (std::exception const& error) {
       sys::log_warning(std::string("cannot measure the volumes: ") + error.what());
     }
-    rest(std::max<std::chrono::nanoseconds>(kShortestRest, kRestPerWork * (Clock::now() - begin)),
-         stop);
+    sys::rest(
+        std::max<std::chrono::nanoseconds>(kShortestRest, kRestPerWork * (Clock::now() - begin)),
+        stop);
   }
 }
 
@@ -179,7 +173,7 @@ tree::DiskUsage DiskUseSampler::usage_of_sealed(Round& round, std::string const&
   std::optional<tree::SealedLayerCheck> check;
   if (backend_.layered() && checked_.count(layer) == 0) {
     check.emplace(pool_.staging());
-    walk.visit = [&](int entry, tree::TreePath const& place) { check->look_at(entry, place); };
+    walk.visit = [&](int entry, tree::TreePath const& place) { check->check(entry, place); };
   }
   tree::DiskUsage usage = usage_of(pool_.tree(layer), walk);
   if (check) {
@@ -210,9 +204,7 @@ void DiskUseSampler::measure_volumes(Round& round, std::vector<VolumePtr> const&
 // Nothing if one of its layers could not be measured.
 std::optional<DiskUse> DiskUseSampler::measure_one(Round& round, Record const& record) const {
   DiskUse use;
-  Stack all = record.stack;
-  if (!record.upper.empty()) all.push_back(record.upper);
-  for (auto const& layer : all) {
+  for (auto const& layer : layers_of(record)) {
     auto found = round.layers.find(layer);
     if (found == round.layers.end()) return std::nullopt;
     auto named = round.named.find(layer);

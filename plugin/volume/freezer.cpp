@@ -151,7 +151,7 @@ void Freezer::sync_empty_layer(std::string const& layer) const {
 }
 
 // Makes new layers durable. `errors` is how many the disk had reported when the first of them was
-// begun. An error may be anyone's, so if there was one since, each of our files is asked.
+// begun. If there was one since, it may be anyone's, so each of our files is synced by itself.
 void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
   if (pool_.disk_errors().sync() == errors) return;
   for (auto const& layer : made) tree::sync_tree(pool_.layer(layer));
@@ -159,7 +159,7 @@ void Freezer::make_durable(std::uint64_t errors, Stack const& made) {
 }
 
 // Throws if the disk did not keep what was written to the origin: what was frozen could change once
-// the kernel forgets the content. To be called when the file system was synced.
+// the kernel forgets the content. The caller has synced the file system.
 void Freezer::check_writes(Origin const& origin) {
   if (!origin.clone) {
     std::string const& upper = origin.volume->record.upper;

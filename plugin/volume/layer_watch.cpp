@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/layer_watch.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace snapclone::volume {
 
 using sys::MutexLock;
 
-bool LayerWatch::concerns(Stack const& layers) const {
-  return !watched_.empty() && std::any_of(layers.begin(), layers.end(), [this](auto const& layer) {
-    return watched_.count(layer) != 0;
-  });
-}
-
 void LayerWatch::announce(Stack const& layers) {
   if (layers.empty()) return;
   MutexLock lock(mutex_);
   announced_.insert(layers.front());
-  if (!concerns(layers)) return;
+  if (!pool::has_any(layers, watched_)) return;
   used_ = true;
   released_.wait(mutex_, [this]() REQUIRES(mutex_) { return !held_; });
 }

@@ -13,15 +13,15 @@ namespace snapclone::volume {
 using pool::Stack;
 
 // Keeps apart the pruner, which changes sealed layers, and everyone who begins to use them. A user
-// never waits longer than for one batch of the pruner's, and the pruner gives up. Safe from every
+// waits for at most one batch of the pruner's moves, and the pruner gives up. Safe from every
 // thread.
 class LayerWatch {
  public:
   // A user announces a stack, or any layers, after it can be seen to use them (Catalogue::uses())
-  // and before it does. `first` of a volume is its upper.
+  // and before it does. Those of a volume begin with its upper.
   void announce(Stack const& layers);
 
-  // The first layers of what was announced since the last call.
+  // The topmost layer of each stack that was announced since the last call.
   std::set<std::string> take_announced();
 
   // For one pruner at a time. While the object lives, a use of its layers is noticed.
@@ -42,8 +42,6 @@ class LayerWatch {
   };
 
  private:
-  bool concerns(Stack const& layers) const REQUIRES(mutex_);
-
   sys::Mutex mutex_;
   std::condition_variable_any released_;
   std::set<std::string> announced_ GUARDED_BY(mutex_);

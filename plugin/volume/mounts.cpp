@@ -152,9 +152,7 @@ void Mounts::mount_tree(Record const& record, CloneRecord const& clone, fs::path
 }
 
 fs::path Mounts::mount_volume(Record const& record, MountId const& mount_id) {
-  Stack layers = {record.upper};
-  layers.insert(layers.end(), record.stack.begin(), record.stack.end());
-  Catalogue::Pin pin(catalogue_, layers);  // until the counts say it
+  Catalogue::Pin pin(catalogue_, layers_of(record));  // until the counts say it
   fs::path target = points_.volume(record.name.text());
   MountCounts counts = catalogue_.counts(record.name);
   bool mounted = !counts.empty() && sys::is_mounted(target);

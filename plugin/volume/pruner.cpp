@@ -10,8 +10,6 @@
 #include "volume/stack_view.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <stdexcept>
 
 namespace snapclone::volume {
@@ -26,22 +24,17 @@ constexpr std::size_t kMovesAtOnce = 64;
 // Each of them is walked. A layer that is seen through more is shared by many, and left alone.
 constexpr std::size_t kMostTops = 64;
 
-void rest(std::chrono::nanoseconds duration, std::stop_token const& stop) {
-  sys::Mutex mutex;
-  sys::MutexLock lock(mutex);
-  std::condition_variable_any().wait_for(mutex, stop, duration, [] { return false; });
-}
-
-bool has_any(Stack const& stack, std::set<std::string> const& layers) {
-  return std::any_of(stack.begin(), stack.end(),
-                     [&](auto const& layer) { return layers.count(layer) != 0; });
-}
-
-// The volume's upper, and then its stack.
-Stack with_upper(Record const& record) {
-  Stack stack = {record.upper};
-  stack.insert(stack.end(), record.stack.begin(), record.stack.end());
-  return stack;
+// False if somebody began to use the layers meanwhile.
+bool move_all(tree::HiddenEntries& hidden, fs::path const& bin, bool files_only,
+              LayerWatch::Watch& watch, std::stop_token const& stop) {
+  while (!hidden.empty()) {
+    sys::throw_if_cancelled(stop);
+    bool held = watch.hold();
+    if (held) hidden.move_some(bin, kMovesAtOnce, files_only);
+    watch.release();
+    if (!held) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -69,7 +62,7 @@ void Pruner::start(std::chrono::milliseconds pause) {
 }
 
 void Pruner::run(std::chrono::milliseconds pause, std::stop_token const& stop) {
-  rest(pause, stop);
+  sys::rest(pause, stop);
   while (!stop.stop_requested()) {
     auto begin = Clock::now();
     try {
@@ -77,7 +70,8 @@ void Pruner::run(std::chrono::milliseconds pause, std::stop_token const& stop) {
     } catch (sys::Cancelled const&) {
       return;
     }
-    rest(std::max<std::chrono::nanoseconds>(pause, kRestPerWork * (Clock::now() - begin)), stop);
+    sys::rest(std::max<std::chrono::nanoseconds>(pause, kRestPerWork * (Clock::now() - begin)),
+              stop);
   }
 }
 
@@ -121,9 +115,9 @@ Pruner::Plan Pruner::plan(Layers const& layers) const {
   for (auto const& volume : catalogue_.all()) {
     Record const& record = volume->record;
     if (!volume->unreadable.empty() || record.stack.empty()) continue;
-    if (!layers.empty() && !has_any(record.stack, layers)) continue;
+    if (!layers.empty() && !pool::has_any(record.stack, layers)) continue;
     bool idle = record.kind == Kind::volume && catalogue_.counts(record.name).empty();
-    Stack stack = idle ? with_upper(record) : record.stack;
+    Stack stack = idle ? layers_of(record) : record.stack;
     now.stacks.emplace(stack.front(), stack);
     if (record.kind == Kind::volume) now.volumes.push_back(volume);
   }
@@ -167,24 +161,20 @@ std::uint64_t Pruner::prune(Tops const& tops, Layers const& layers, std::stop_to
   std::vector<fs::path> trees;
   for (auto const& layer : layers) trees.push_back(pool_.tree(layer));
   tree::HiddenEntries hidden(trees, stop);
-  std::deque<StackView> views;
-  for (auto const& top : tops) views.emplace_back(points_, backend_, now.stacks.at(top));
+  std::map<std::string, StackView> views;  // by the topmost layer
+  for (auto const& top : tops) views.try_emplace(top, points_, backend_, now.stacks.at(top));
   fs::path bin = pool_.staging() / ("hidden-" + sys::random_id());
   bool ended = false;
   try {
-    while (!ended && hidden.find_some(views.front().path())) {
-      auto view = views.begin();
-      for (auto const& top : tops) hidden.leave_out_shown_by((view++)->path(), pool_.tree(top));
+    while (!ended && hidden.find_some(views.begin()->second.path())) {
+      for (auto const& [top, view] : views) {
+        hidden.leave_out_shown_by(view.path(), pool_.tree(top));
+      }
       hidden.leave_out_data();
       if (hidden.empty()) continue;
       sync();
       sys::ensure_dir(bin);
-      while (!hidden.empty() && !ended) {
-        sys::throw_if_cancelled(stop);
-        ended = !watch.hold();
-        if (!ended) hidden.move_some(bin, kMovesAtOnce, *keep_directories);
-        watch.release();
-      }
+      ended = !move_all(hidden, bin, *keep_directories, watch, stop);
     }
   } catch (...) {
     watch.release();

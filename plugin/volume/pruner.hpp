@@ -81,7 +81,8 @@ class Pruner {
   Trash& trash_;
   DiskUseSampler& disk_use_;
 
-  std::map<std::string, Tops> done_;             // layers that hide nothing more, and through what
+  // Layers that hide nothing more, and what they were seen through.
+  std::map<std::string, Tops> done_;
   std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others
 };
 

@@ -93,6 +93,13 @@ std::string described(Record const& record) {
   return std::string(name_of(record.kind)) + " \"" + record.name.text() + "\"";
 }
 
+Stack layers_of(Record const& record) {
+  Stack layers;
+  if (!record.upper.empty()) layers.push_back(record.upper);
+  layers.insert(layers.end(), record.stack.begin(), record.stack.end());
+  return layers;
+}
+
 std::string encode(Record const& record) {
   json::object object;
   object["record"] = kVersion;

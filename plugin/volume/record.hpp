@@ -50,6 +50,9 @@ struct Record {
 // For sentences: snapshot "seed".
 std::string described(Record const& record);
 
+// A volume's upper and its stack, or a snapshot's stack: all its layers, topmost first.
+Stack layers_of(Record const& record);
+
 std::string encode(Record const& record);
 Record decode_record(std::string_view text);
 

@@ -42,7 +42,7 @@ void with_failing(std::map<std::string, int> const& calls, std::function<void()>
 
 }  // namespace
 
-PROMISE(whatever_write_of_others_failed_a_volume_can_be_frozen) {
+PROMISE(a_volume_can_be_frozen_after_a_write_of_others_failed) {
   prepare(world);
   for (int code : {EIO, ENOSPC}) {
     with_failing({{"syncfs", code}}, [&] {

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(the_plugin_starts_after_a_write_of_others_failed) {
   BOOST_TEST(world.content("db", "file") == "sealed");
 }
 
-BOOST_AUTO_TEST_CASE(a_new_pool_gets_the_backend_that_it_had_got_without_the_error) {
+BOOST_AUTO_TEST_CASE(a_new_pool_gets_its_usual_backend_after_a_write_of_others_failed) {
   lose_write_of_others();
   pool::Pool pool(disk.path / "another");
   auto selection = backend::select_backend(pool, world.process->points.probes(),
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_volume_is_not_frozen_before_somebody_was_told_of_each_fai
   BOOST_TEST(world.content("seed", "file") == "kept");
 }
 
-BOOST_AUTO_TEST_CASE(a_mount_that_hears_of_a_failed_write_keeps_it_for_the_volume_it_was_of) {
+BOOST_AUTO_TEST_CASE(a_volume_whose_own_write_failed_is_not_frozen_even_if_a_mount_was_told) {
   world.create_with("db", "file", "kept");
   world.snapshot("db", "seed");
   lose_write_to("db");
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_mount_that_hears_of_a_failed_write_keeps_it_for_the_volum
   BOOST_TEST(world.content("second", "file") == "kept");
 }
 
-BOOST_AUTO_TEST_CASE(a_mount_says_that_the_disk_has_an_error_if_that_lasts) {
+BOOST_AUTO_TEST_CASE(a_mount_says_that_the_disk_has_an_error_that_lasts) {
   world.create_with("db", "file", "sealed");
   world.snapshot("db", "seed");
   std::string sentence = failure_with({{"mount", EIO}}, [&] { world.mount("seed", "id"); });
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_mount_says_that_the_disk_has_an_error_if_that_lasts) {
   BOOST_TEST(world.content("seed", "file") == "sealed");
 }
 
-BOOST_AUTO_TEST_CASE(a_start_says_that_the_disk_has_an_error_if_that_lasts) {
+BOOST_AUTO_TEST_CASE(a_start_says_that_the_disk_has_an_error_that_lasts) {
   world.create("db");
   world.process.reset();
   std::string sentence = failure_with({{"mount", EIO}}, [&] { world.start(); });
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_start_says_that_the_disk_has_an_error_if_that_lasts) {
 }
 
 // It would be remembered for good.
-BOOST_AUTO_TEST_CASE(an_error_of_the_disk_makes_no_pool_take_a_lesser_backend) {
+BOOST_AUTO_TEST_CASE(a_pool_takes_no_lesser_backend_because_its_disk_has_an_error) {
   pool::Pool pool(disk.path / "another");
   auto select = [&] {
     backend::select_backend(pool, world.process->points.probes(), world.process->points.trial(),

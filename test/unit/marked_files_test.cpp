@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(
 }
 
 // The stack is flattened on the way: a snapshot past the 50th layer is a copy of what they show.
-BOOST_AUTO_TEST_CASE(whatever_is_done_every_snapshot_shows_what_the_volume_showed) {
+BOOST_AUTO_TEST_CASE(every_snapshot_shows_what_the_volume_showed_after_random_changes) {
   std::minstd_rand random(12);
   std::vector<Manifest> moments;
   std::size_t marks = 0;

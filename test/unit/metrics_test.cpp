@@ -125,7 +125,7 @@ BOOST_FIXTURE_TEST_CASE(links_that_are_swapped_in_meanwhile_lead_no_write_to_ano
   check_secret();
 }
 
-BOOST_AUTO_TEST_CASE(the_pool_is_told_in_bytes) {
+BOOST_AUTO_TEST_CASE(metrics_have_the_pools_size_and_use_in_bytes) {
   volume::Totals totals;
   totals.pool = {.size = 400, .free = 300, .use = volume::PoolUse{}, .reflinks = {}};
   totals.pool.use->used = 40;

@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(where_files_share_content_only_clones_in_memory_copy_them) 
   BOOST_TEST(on.first_write("ram") == "big 3");
 }
 
-BOOST_AUTO_TEST_CASE(the_log_names_files_that_lost_their_flags_when_they_were_sealed_once) {
+BOOST_AUTO_TEST_CASE(the_log_names_once_the_files_that_lost_their_flags_when_they_were_sealed) {
   LayersOn on("ext4");
   on.world.create("db");
   fs::path volume = on.world.mount("db", "writer");
