@@ -269,6 +269,6 @@ pool_is_below() { (($(pool_mebibytes) < $1)); }
   pool_is_below 80
   snapshot dev kept
   docker volume rm seed db
-  prints $'600 small' run_in kept 'echo $(stat -c %a small) $(cat small)'
-  run_in kept 'cmp -n 67108864 renamed /dev/zero && test $(stat -c %s linked) -eq 67108864'
+  prints $'600\nsmall' run_in kept 'stat -c %a small; cat small'
+  prints 67108864 run_in kept 'cmp -n 67108864 renamed /dev/zero; stat -c %s linked'
 }
