@@ -44,7 +44,8 @@ class Pool {
   fs::path const& root() const { return root_; }
   int descriptor() const { return descriptor_.get(); }  // for relative paths
 
-  // Of the file system that holds the pool, from before the plugin changed anything on it.
+  // The failed writes of the file system that holds the pool. This object counts them from before
+  // the plugin changed anything there.
   DiskErrors& disk_errors() const { return *disk_errors_; }
 
   fs::path empty() const { return root_ / "empty"; }

@@ -46,7 +46,8 @@ sys::Fd open_file(sys::Fd const& entry) {
       open(proc_path(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
 }
 
-// What the extents of a regular file take; all its blocks if the file system does not tell.
+// The bytes in the extents of a regular file. If the file system cannot list these, all its blocks
+// count as own.
 FileUsage extents_of(sys::Fd const& entry, std::uint64_t blocks, DiskUsageOptions const& options) {
   sys::Fd fd = open_file(entry);
   if (fd.get() < 0) return {blocks, 0};
@@ -63,8 +64,8 @@ FileUsage extents_of(sys::Fd const& entry, std::uint64_t blocks, DiskUsageOption
   return listed ? use : FileUsage{blocks, 0};
 }
 
-// What overlayfs writes for a file with holes. It looks for the next data before every mebibyte
-// that it copies, and at no hole inside of one.
+// The bytes that overlayfs writes when it copies up a file with holes. It copies a mebibyte at a
+// time, skips holes before each, and fills the holes inside it.
 std::uint64_t copied_up(sys::Fd const& entry, off_t size, std::stop_token const& stop) {
   sys::Fd fd = open_file(entry);
   if (fd.get() < 0) return static_cast<std::uint64_t>(size);

@@ -55,7 +55,7 @@ std::uint64_t digest_of(sys::Fd const& file) {
   return extents_digest(file.get()).value_or(kUnknown);
 }
 
-// Also if nobody can tell.
+// True also if the question fails.
 bool may_have_xattr(sys::Fd const& entry, char const* name) {
   return getxattr(proc_path(entry.get()).c_str(), name, nullptr, 0) >= 0 ||
          (errno != ENODATA && errno != ENOTSUP);

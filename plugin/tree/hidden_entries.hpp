@@ -63,7 +63,7 @@ class HiddenEntries {
   // directories that are empty by then. With `files_only` no directory is removed. Until empty().
   void move_some(fs::path const& bin, std::size_t most, bool files_only);
 
-  // What the moved files took on disk.
+  // The bytes on disk of the files that were moved.
   std::uint64_t moved_bytes() const { return moved_bytes_; }
 
  private:

@@ -23,8 +23,8 @@ constexpr char kOrigin[] = "trusted.overlay.origin";
 constexpr char kMetacopy[] = "trusted.overlay.metacopy";
 constexpr std::size_t kOriginSize = 33;  // 29 on ext4
 
-// What an attribute takes besides its name and value, and what a block of them takes for itself
-// and would need for the marks: on ext4, rounded up.
+// Bytes on ext4, rounded up. kEntry: of one attribute, beside its name and value. kBlockAndMark: of
+// a block of attributes itself, and of overlayfs' marks in it.
 constexpr std::size_t kEntry = 24;
 constexpr std::size_t kBlockAndMark = 128;
 

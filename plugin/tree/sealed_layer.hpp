@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-// What overlayfs makes of a layer that nobody writes any more.
+// How overlayfs treats a layer that nobody writes any more.
 namespace snapclone::tree {
 
 namespace fs = boost::filesystem;

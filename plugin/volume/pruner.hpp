@@ -20,15 +20,15 @@
 namespace snapclone::volume {
 
 // For each layer that is the topmost of none of the stacks: the topmost layers of the shortest
-// stacks that have it. What these do not show of the layer, no stack shows. A layer always lies on
-// the same layers.
+// stacks that have it. If these hide an entry of the layer, every stack does. A layer always lies
+// on the same layers.
 std::map<std::string, std::set<std::string>> seen_through(std::vector<Stack> const& stacks);
 
 // Gives back the space of what no volume and no snapshot shows any more (layered backends).
 //
 // Removing a snapshot frees no layer that another stack still needs, though most of the layer may
 // be hidden by those above it. The Pruner finds such files (tree/hidden_entries.hpp) and moves them
-// to staging/ and on to the trash. What any stack shows stays the same at every moment, so a crash
+// to staging/ and on to the trash. Every stack shows the same at every moment, so a crash
 // leaves only files in staging/, which the next start deletes.
 //
 // It leaves alone every layer that a live clone or a running Create uses, and gives up when one
