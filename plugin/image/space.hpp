@@ -10,9 +10,9 @@
 #include <string>
 
 // The space of an image that is a sparse file. Its xfs may be larger than what the host's disk has
-// left. If xfs offered all of that, write(2) would succeed and the data be lost at write-back. So it
-// is told again and again to offer no more than the host has (XFS_IOC_SET_RESBLKS), and freed space
-// is given back to the host (FITRIM). All numbers are bytes.
+// left. If xfs offered all of that, write(2) would succeed and the data be lost at write-back. So
+// it is told again and again to offer no more than the host has (XFS_IOC_SET_RESBLKS), and freed
+// space is given back to the host (FITRIM). All numbers are bytes.
 namespace snapclone::image {
 
 namespace fs = boost::filesystem;
@@ -46,8 +46,8 @@ struct SpaceReport {
 // the object lives. Safe from every thread.
 class Space {
  public:
-  // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here, and
-  // needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
+  // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,
+  // and needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
   // trimmed. When the constructor returns the xfs is bounded. Throws sys::Error.
   Space(fs::path const& image, fs::path const& mount_point, bool reserved);
 
