@@ -66,10 +66,10 @@ Circumstances look(fs::path const& pool, bool image_wanted) {
 
 Decision decide(bool image_wanted, Circumstances const& found) {
   if (found.image && found.volumes) {
-    return {.problem =
-                "there are volumes both in the pool's directory and in the image beside it: "
-                "moving them has not ended. Finish that, in either direction, with "
-                "\"snapclone --move-to\""};
+    throw std::runtime_error(
+        "there are volumes both in the pool's directory and in the image beside it: moving them "
+        "has "
+        "not ended. Finish that, in either direction, with \"snapclone --move-to\"");
   }
   if (found.image) {
     return {.image = true,
@@ -95,7 +95,6 @@ Decision decide(bool image_wanted, Circumstances const& found) {
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
   sys::ensure_dir(pool);
   Decision decision = decide(image_wanted, look(pool, image_wanted));
-  if (!decision.problem.empty()) throw std::runtime_error(decision.problem);
   Place place{.why = decision.why};
   if (decision.image) {
     std::optional<pool::PoolFormat> empty_pool = pool::read_format(pool);

@@ -9,6 +9,8 @@
 // Where the volumes lie: in the pool's directory itself, or in an image that is mounted on it.
 namespace snapclone {
 
+namespace fs = boost::filesystem;
+
 // What a start finds, for the decision.
 struct Circumstances {
   bool image = false;      // there is one
@@ -20,16 +22,16 @@ struct Circumstances {
 
 struct Decision {
   bool image = false;
-  std::string why;      // for the log and Status: why it is not an image, if one was asked for
-  std::string problem;  // the start must end with it
+  std::string why = {};  // for the log and Status: why it is not as the settings say
 };
 
-// An image that exists is used, whatever the settings say, and volumes stay where they are.
+// An image that exists is used, whatever the settings say, and volumes stay where they are. Throws
+// std::runtime_error if the start must end here.
 Decision decide(bool image_wanted, Circumstances const& found);
 
 struct Place {
-  std::optional<image::MountedImage> image;
-  std::string why;
+  std::optional<image::MountedImage> image = {};
+  std::string why = {};
 };
 
 // Finds out what is there, decides, and mounts the image if that is where the volumes lie. A new

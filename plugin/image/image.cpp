@@ -187,7 +187,7 @@ void follow_size(int file, LoopDevice const& device, fs::path const& pool, std::
 
 void check_not_smaller(Xfs const& xfs, ImageSettings const& settings, fs::path const& image) {
   if (settings.size == 0 || settings.size + kLeastImage / 1024 >= xfs.size) return;
-  throw std::runtime_error("IMAGE=" + std::to_string(settings.size) + " cannot be: the image " +
+  throw std::runtime_error("IMAGE cannot be " + sys::bytes_text(settings.size) + ": the image " +
                            image.string() + " has " + sys::bytes_text(xfs.size) +
                            " already, and xfs cannot shrink. Set IMAGE=on, or that size or more. "
                            "It takes no more of the disk than its volumes need");

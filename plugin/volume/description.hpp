@@ -28,8 +28,8 @@ struct PoolSpace {
   std::uint64_t free = 0;  // there, for those who are not root
   std::optional<PoolUse> use;
   std::optional<bool> reflinks;  // Backend::reflinks()
-  std::optional<ImageUse> image;
-  std::string why_no_image;
+  std::optional<ImageUse> image = {};
+  std::string why_no_image = {};
 };
 
 // A volume or snapshot, for Get.
