@@ -43,12 +43,18 @@ make_plugin() {
   docker plugin create "$1" "$SNAPCLONE_BUILD/plugin-image"
 }
 
-# device_of FILE: the numbers of all loop devices that have it, a line each
-devices_of() { losetup --noheadings --raw --output NAME,BACK-INO,BACK-MAJ:MIN | awk -v file="$(stat -c '%i %Hd:%Ld' "$1")" '$2 " " $3 == file { print $1 }'; }
+# devices_of FILE: the loop devices that have it, known by its inode, a line each
+devices_of() { losetup --noheadings --raw --output NAME --associated "$1"; }
 
 one_device() {
   prints 1 eval 'devices_of "$data/pool.img" | wc -l'
   prints "$(devices_of "$data/pool.img")" findmnt -n -o SOURCE "$data/pool"
+}
+
+# copy_image PLUGIN PLUGIN: to one that was never enabled
+copy_image() {
+  mkdir -p "$(data_of "$2")"
+  cp --sparse=always "$(data_of "$1")/pool.img" "$(data_of "$2")"
 }
 
 # refuses_to_start SENTENCE
@@ -203,7 +209,7 @@ is_started() { plugin_answers || { docker plugin enable "$DRIVER"; plugin_answer
   docker plugin disable other
   eventually prints '' devices_of "$(data_of other)/pool.img"
   make_plugin copied IMAGE=2g
-  cp --sparse=always "$(data_of other)/pool.img" "$(data_of copied)/pool.img"
+  copy_image other copied
   docker plugin enable other
   DRIVER=copied refuses_to_start 'duplicate UUID'
   docker plugin disable other
@@ -257,7 +263,7 @@ is_started() { plugin_answers || { docker plugin enable "$DRIVER"; plugin_answer
 }
 
 @test "IMAGE=off makes the pool a directory, and volumes stay where they are when it changes" {
-  make_plugin other IMAGE=off-later
+  make_plugin other IMAGE=2g
   docker plugin set other IMAGE=off
   docker plugin enable other
   DRIVER=other volume work
@@ -291,7 +297,7 @@ is_started() { plugin_answers || { docker plugin enable "$DRIVER"; plugin_answer
   echo another >"$SNAPCLONE_BUILD/plugin-image/rootfs/tag"
   docker plugin create another "$SNAPCLONE_BUILD/plugin-image"
   eventually prints '' devices_of "$(data_of other)/pool.img"
-  cp --sparse=always "$(data_of other)/pool.img" "$(data_of another)/pool.img"
+  copy_image other another
   DRIVER=another refuses_to_start 'Install the variant whose tag ends in "-image"'
 }
 
