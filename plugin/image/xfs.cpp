@@ -75,7 +75,7 @@ bool fits_together(Superblock const& super) {
   std::uint64_t const group = super.agblocks.get();
   std::uint64_t const groups = super.agcount.get();
   return group >= kLeastGroup && group <= kLargestGroup &&
-         super.agblklog == std::bit_width(group - 1) && groups > 0 && size < most &&
+         super.agblklog == std::bit_width(group - 1) && size < most &&
          size > (groups - 1) * group && size <= groups * group;
 }
 

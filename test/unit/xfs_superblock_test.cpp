@@ -102,7 +102,19 @@ BOOST_AUTO_TEST_CASE(a_superblock_of_an_unfinished_mkfs_or_a_copy_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(sizes_that_contradict_each_other_are_refused) {
-  auto const blocks = 100 * kGiB / kBlock;
+  auto with_groups = [](std::uint32_t groups, unsigned shift) {
+    return [=](Superblock& super) {
+      super.agblocks = 1U << shift;
+      super.agblklog = static_cast<Byte>(shift);
+      super.agcount = groups;
+      super.dblocks = std::uint64_t{groups} << shift;
+      super.logstart = kFixedBlocks;
+      super.logblocks = 1;
+    };
+  };
+  BOOST_TEST(refusal_after(with_groups(1, 12)) == "");
+  BOOST_TEST(refusal_after(with_groups(1, 28)) == "");
+  BOOST_TEST(refusal_after(with_groups(1U << 22U, 28)) == "");
   std::function<void(Superblock&)> const changes[] = {
       [](auto& super) { super.dblocks = 0; },
       [](auto& super) { super.dblocks = ~std::uint64_t{0}; },
@@ -118,12 +130,9 @@ BOOST_AUTO_TEST_CASE(sizes_that_contradict_each_other_are_refused) {
       [](auto& super) { super.agblklog = 0; },
       [](auto& super) { super.agblklog = 23; },
       [](auto& super) { super.agblklog = 255; },
-      [&](auto& super) {  // more than 8 EiB
-        super.agblocks = kLargestGroup;
-        super.agblklog = 28;
-        super.agcount = (1U << 23U) + 1;
-        super.dblocks = (std::uint64_t{1} << 51U) + blocks;
-      },
+      with_groups(1, 11),                // of 8 MiB
+      with_groups(1, 29),                // of 2 TiB
+      with_groups((1U << 23U) + 1, 28),  // more than 8 EiB in all
   };
   int number = 0;
   for (auto const& change : changes) {
