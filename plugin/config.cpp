@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.hpp"
 
+#include "image/image.hpp"
+#include "sys/text.hpp"
+
 #include <boost/filesystem/operations.hpp>
 
 #include <algorithm>
@@ -75,6 +78,7 @@ constexpr std::string_view kOnOrOff[] = {"on", "off"};
 
 constexpr Choice kLogLevel{"--log-level", "LOG_LEVEL", kLogLevels, "using info"};
 constexpr Choice kBackend{"--backend", "BACKEND", kBackends, "using the one that fits the pool"};
+constexpr Choice kImageReserve{"--image-reserve", "IMAGE_RESERVE", kOnOrOff, "using off"};
 constexpr Choice kMetrics{"--metrics", "METRICS", kOnOrOff, "using off"};
 
 std::string unknown(std::string const& setting, std::string const& value, Choice const& choice) {
@@ -104,6 +108,38 @@ std::string value_of(Choice const& choice, std::optional<std::string> const& on_
   return "";
 }
 
+constexpr char kImageValues[] = "it is on, off or a size from 1g to 16383g, such as 50g";
+
+// Takes the value of IMAGE. False if it is not known.
+bool take_image(std::string const& value, Config& config) {
+  if (value == "on" || value == "off") {
+    config.image = value == "on";
+    config.image_size = 0;
+    return true;
+  }
+  auto size = sys::parse_bytes(value, "kmgt");
+  if (!size || *size < image::kLeastImage || *size > image::kMostImage) return false;
+  config.image = true;
+  config.image_size = *size;
+  return true;
+}
+
+void take_image(std::optional<std::string> const& on_command_line, std::string const& otherwise,
+                Config& config) {
+  constexpr char kFlag[] = "--image ";
+  if (!otherwise.empty() && !take_image(otherwise, config)) {
+    throw BadValue("--image-default " + otherwise + " is not known: " + kImageValues);
+  }
+  if (on_command_line) {
+    if (take_image(*on_command_line, config)) return;
+    throw BadValue(kFlag + *on_command_line + " is not known: " + kImageValues);
+  }
+  std::string value = from_environment("IMAGE");
+  if (value.empty() || take_image(value, config)) return;
+  config.warnings.push_back("IMAGE=" + sys::excerpt(value) + " is not known: " + kImageValues +
+                            "; using " + (otherwise.empty() ? "off" : otherwise));
+}
+
 Config read(int argc, char const* const* argv) {
   Config config;
   std::string socket = from_environment("SNAPCLONE_SOCKET");
@@ -114,6 +150,9 @@ Config read(int argc, char const* const* argv) {
   std::optional<std::string> level;
   std::optional<std::string> backend;
   std::optional<std::string> metrics;
+  std::optional<std::string> image;
+  std::optional<std::string> image_reserve;
+  std::string image_default;
   config.pool_on_host = from_environment("POOL");
   config.notify_socket = from_environment("NOTIFY_SOCKET");
   for (int i = 1; i < argc; ++i) {
@@ -132,6 +171,12 @@ Config read(int argc, char const* const* argv) {
       pool_id = *value;
     } else if ((value = value_of("--prune-pause", argc, argv, i))) {
       config.prune_pause = seconds("--prune-pause", *value);
+    } else if ((value = value_of("--image", argc, argv, i))) {
+      image = value;
+    } else if ((value = value_of("--image-default", argc, argv, i))) {
+      image_default = *value;
+    } else if ((value = value_of(kImageReserve.flag, argc, argv, i))) {
+      image_reserve = value;
     } else if ((value = value_of(kMetrics.flag, argc, argv, i))) {
       metrics = value;
     } else if ((value = value_of("--metrics-file", argc, argv, i))) {
@@ -154,6 +199,8 @@ Config read(int argc, char const* const* argv) {
   config.backend = value_of(kBackend, backend, config.warnings);
   std::string known_level = value_of(kLogLevel, level, config.warnings);
   if (!known_level.empty()) config.log_level = known_level;
+  take_image(image, image_default, config);
+  config.image_reserve = value_of(kImageReserve, image_reserve, config.warnings) == "on";
   if (value_of(kMetrics, metrics, config.warnings) == "on") {
     config.metrics = metrics_file.empty() ? config.mounts.parent_path() / "metrics/snapclone.prom"
                                           : normal(metrics_file);
@@ -186,6 +233,10 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --mounts DIR        where they are mounted (DIR/mnt of the pool unless given)
   --backend NAME      btrfs, overlay or copy; the best that works unless given
   --pool-id FILE      remember there which pool it is, and refuse another one from then on
+  --image on|off|SIZE keep the pool in an image file with an xfs, DIR.img, mounted on DIR (off)
+  --image-default …   the same, where neither --image nor IMAGE has a value that is known
+  --image-reserve on|off
+                      take all the image's space at once, and never give it back (off)
   --metrics on|off    write metrics for Prometheus four times a minute (off unless given)
   --metrics-file FILE where to; metrics/snapclone.prom beside the mounts unless given
   --prune-pause SEC   the pause between searches for files that nothing shows any more (20)
@@ -193,8 +244,8 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --version           print the version
   --help              print this
 
-The environment variables SNAPCLONE_SOCKET, SNAPCLONE_POOL, SNAPCLONE_MOUNTS, BACKEND, METRICS and
-LOG_LEVEL do the same where a flag is not given. It needs root.
+The environment variables SNAPCLONE_SOCKET, SNAPCLONE_POOL, SNAPCLONE_MOUNTS, BACKEND, IMAGE,
+IMAGE_RESERVE, METRICS and LOG_LEVEL do the same where a flag is not given. It needs root.
 )";
 }
 

@@ -4,6 +4,7 @@
 #include <boost/filesystem/path.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct Config {
   boost::filesystem::path pool_id;  // --pool-id; nothing unless told
   std::string backend;              // --backend, BACKEND; "": select_backend() chooses
   std::string pool_on_host;         // POOL; for sentences
+  bool image = false;               // --image, IMAGE, --image-default: not "off"
+  std::uint64_t image_size = 0;     // the same: in bytes; 0: "on"
+  bool image_reserve = false;       // --image-reserve, IMAGE_RESERVE
   std::string notify_socket;        // NOTIFY_SOCKET, of systemd
   std::string log_level = "info";   // --log-level, LOG_LEVEL: one that set_log_level() knows
   std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // --prune-pause

@@ -54,6 +54,13 @@ pool::Pool opened_pool(Config const& config) {
   return pool;
 }
 
+// Bounds the image before anything is written to it.
+std::optional<image::Space> space_of(Place const& place, Config const& config) {
+  if (!place.image) return std::nullopt;
+  return std::optional<image::Space>(std::in_place, place.image->file, config.pool,
+                                     place.image->reserved);
+}
+
 // Tells the service manager that started this process that requests are taken (sd_notify(3)). The
 // socket is a path or, after an "@", a name in the abstract namespace.
 void report_ready(asio::io_context& io, std::string address) {
@@ -72,15 +79,20 @@ void report_ready(asio::io_context& io, std::string address) {
 
 }  // namespace
 
-Daemon::Daemon(Config const& config)
+Daemon::Daemon(Config const& config, Place const& place)
     : notify_socket_(config.notify_socket),
       writes_metrics_(!config.metrics.empty()),
-      store_(
-          opened_pool(config),
-          {.mounts = config.mounts, .backend = config.backend, .prune_pause = config.prune_pause},
-          [this](volume::Lane lane, std::function<void()> job) {
-            (lane == volume::Lane::quick ? quick_ : slow_).run(std::move(job));
-          }),
+      space_(space_of(place, config)),
+      store_(opened_pool(config),
+             {.mounts = config.mounts,
+              .backend = config.backend,
+              .image = place.image,
+              .image_space = space_ ? &*space_ : nullptr,
+              .why_no_image = place.image ? "" : place.why,
+              .prune_pause = config.prune_pause},
+             [this](volume::Lane lane, std::function<void()> job) {
+               (lane == volume::Lane::quick ? quick_ : slow_).run(std::move(job));
+             }),
       metrics_file_(config.metrics, metrics_, store_),
       dispatch_(store_, metrics_),
       server_(

@@ -5,6 +5,8 @@
 #include "api/metrics_file.hpp"
 #include "api/server.hpp"
 #include "config.hpp"
+#include "image/space.hpp"
+#include "place.hpp"
 #include "volume/store.hpp"
 #include "workers.hpp"
 
@@ -12,6 +14,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <optional>
 #include <string>
 
 namespace snapclone {
@@ -22,7 +25,7 @@ class Daemon {
   // Opens the pool and tries the backend out on it, before there is a socket: the engine disables a
   // plugin that ends without one, and restarts any other for ever. Throws std::exception with the
   // sentence for the log.
-  explicit Daemon(Config const& config);
+  explicit Daemon(Config const& config, Place const& place = {});
   // Waits for the verbs that run: they use everything else here.
   ~Daemon();
   Daemon(Daemon const&) = delete;
@@ -47,6 +50,7 @@ class Daemon {
   std::string const notify_socket_;
   bool const writes_metrics_;
   boost::asio::io_context io_{1};
+  std::optional<image::Space> space_;  // of the image, if there is one
   volume::Store store_;
   api::Metrics metrics_;
   api::MetricsFile metrics_file_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.hpp"
 #include "daemon.hpp"
+#include "place.hpp"
 #include "sys/capabilities.hpp"
 #include "sys/error.hpp"
 #include "sys/log.hpp"
@@ -79,8 +80,10 @@ int run(int argc, char const* const* argv) {
   sys::set_log_level(config.log_level);
   try {
     for (auto const& warning : config.warnings) sys::log_warning(warning);
+    // Loop devices and mounts of them need more than what follows.
+    Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve});
     give_up_privileges(config);
-    Daemon daemon(config);
+    Daemon daemon(config, place);
     int code = daemon.run();
     sys::flush_log();
     // Without destructors: verbs that still run are not waited for, and keep their objects.

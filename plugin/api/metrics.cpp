@@ -34,6 +34,16 @@ class PrometheusText {
   std::string_view name_;
 };
 
+void write(PrometheusText& page, volume::ImageUse const& use) {
+  page.gauge("image_size_bytes", "Size of the file system in the image that holds the pool.",
+             use.space.size);
+  page.gauge("image_host_bytes", "What the image takes on the host's disk.", use.space.on_host);
+  page.gauge("image_offered_bytes", "What the image offers, by what is free on the host's disk.",
+             use.space.offered);
+  page.gauge("image_direct_io", "1: what is read from the image is in memory once; 0: twice.",
+             use.image.direct_io ? 1 : 0);
+}
+
 void write(PrometheusText& page, volume::Totals const& now) {
   volume::PoolUse use = now.pool.use.value_or(volume::PoolUse{});
   std::int64_t age = now.pool.use ? sys::seconds_since(use.measured) : 0;
@@ -57,6 +67,7 @@ void write(PrometheusText& page, volume::Totals const& now) {
   page.gauge("pool_free_bytes", "What is free there.", now.pool.free);
   page.gauge("pool_used_bytes", "Space that everything in the pool takes.", use.used);
   page.gauge("pool_waiting_bytes", "The part of it that waits to be given back.", use.waiting);
+  if (now.pool.image) write(page, *now.pool.image);
 }
 
 }  // namespace

@@ -22,10 +22,24 @@ json::object disk_use(volume::DiskUse const& use, bool snapshot) {
   return object;
 }
 
-json::object first_write(volume::FirstWrite const& write) {
-  return {{"largest_file", sys::printable(write.file)},
-          {"size_bytes", write.size},
-          {"copied_bytes", write.copied}};
+// From here on a person waits for the copy.
+constexpr std::uint64_t kMuchCopied = std::uint64_t{64} << 20U;
+
+json::object first_write(volume::FirstWrite const& write, bool in_memory) {
+  json::object object = {{"largest_file", sys::printable(write.file)},
+                         {"size_bytes", write.size},
+                         {"copied_bytes", write.copied}};
+  if (!in_memory && write.copied >= kMuchCopied) {
+    object["advice"] = "with the pool in an image file nothing would be copied: see docs/pools.md";
+  }
+  return object;
+}
+
+json::object image_use(volume::ImageUse const& use) {
+  return {{"file", use.image.file.string()},  {"size_bytes", use.space.size},
+          {"host_bytes", use.space.on_host},  {"offered_bytes", use.space.offered},
+          {"direct_io", use.image.direct_io}, {"reserved", use.image.reserved},
+          {"last_trim", use.space.last_trim}};
 }
 
 json::object pool_space(volume::PoolSpace const& pool) {
@@ -37,6 +51,8 @@ json::object pool_space(volume::PoolSpace const& pool) {
     object["waiting_bytes"] = pool.use->waiting;
   }
   if (pool.reflinks) object["reflinks"] = *pool.reflinks;
+  if (pool.image) object["image"] = image_use(*pool.image);
+  if (!pool.why_no_image.empty()) object["no_image"] = pool.why_no_image;
   return object;
 }
 
@@ -80,7 +96,7 @@ json::object status_of(volume::Description const& description) {
   if (description.disk_use) {
     status["disk_use"] = disk_use(*description.disk_use, snapshot);
     auto const& copied = description.disk_use->first_write;
-    if (copied) status["first_write"] = first_write(*copied);
+    if (copied) status["first_write"] = first_write(*copied, record.memory != 0);
   }
   status["pool"] = pool_space(description.pool);
   if (!snapshot) {

@@ -5,46 +5,67 @@
 
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 namespace snapclone::image {
 
 namespace fs = boost::filesystem;
 
-// An image could not be had here, and does not exist: a directory serves as the pool. what() says
-// why.
+// There is no image, and none can be had here; what() says why. Then a directory serves as the
+// pool.
 struct Unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The files of the image beside the pool's directory "pool":
+// The files of an image beside the pool's directory `pool`:
 //   pool.img          an xfs. Once it has this name it is never made anew and never ignored
-//   pool.img.new      being made; nothing in it was ever promised
-//   pool.img.reserve  64 MiB of the host's disk, which a mount on a full disk needs
-fs::path image_of(fs::path const& pool);
-
-struct ImageSettings {
-  std::optional<std::uint64_t> size;  // none: as large as the host's file system, at least 64 GiB
-  bool reserved = false;              // all its space is taken at once
+//   pool.img.new      being made; no volume was ever in it
+//   pool.img.reserve  64 MiB of the host's disk, for a mount when that is full
+struct ImageFiles {
+  explicit ImageFiles(fs::path const& pool);
+  fs::path image;
+  fs::path made;
+  fs::path reserve;
 };
 
-// An xfs in a file, mounted on a directory through a loop device. There is never a second loop
-// device, and never a second mount, of one image:
-//   - the image is known by device and inode, and never by a path or the number of a loop device;
-//   - an flock(2) on the image, taken on the descriptor that LOOP_CONFIGURE gets, stays with the loop
-//     device for as long as that has the file. Nobody attaches the image without it;
-//   - whoever does not get the lock uses the device that has it.
-// Nothing is ever unmounted: the mount goes with its last user, and the device with the mount.
-struct Mounted {
-  fs::path image;
+// The smallest and the largest size that can be asked for. An ext4 takes no file of 16 TiB.
+inline constexpr std::uint64_t kLeastImage = std::uint64_t{1} << 30U;
+inline constexpr std::uint64_t kMostImage = std::uint64_t{16383} << 30U;
+
+struct ImageSettings {
+  std::uint64_t size = 0;  // 0: as large as the host's file system, and at least 64 GiB
+  bool reserved = false;   // all its space is taken at once
+};
+
+// The size that an image shall have, and how large a new one is made.
+std::uint64_t wanted_size(ImageSettings const& settings, std::uint64_t host_size);
+
+// An image that is mounted on the pool's directory.
+struct MountedImage {
+  fs::path file;
+  bool is_new = false;
   bool direct_io = false;
   bool reserved = false;
 };
 
-// Makes the image if there is none, attaches it, mounts it on the directory `pool`, proves that it can be
-// written, and lets it grow to what the settings say. Needs /sys and, for device nodes that are not there,
-// CAP_MKNOD; it removes the nodes that it made. For a process without a second thread. Throws Unavailable, or
-// std::runtime_error with the sentence for the log if an image exists and cannot be used.
-Mounted mount_image(fs::path const& pool, ImageSettings const& settings);
+// Makes the image if there is none, attaches it to a loop device, mounts that on the directory
+// `pool`, proves that it can be written, and lets it grow to what the settings say.
+//
+// There is never a second loop device with one image, and never a second mount of it:
+//   - the image is known by device and inode, and never by a path or the number of a loop device;
+//   - an flock(2) of the image, taken on the descriptor that the loop device is given, stays with
+//     the device for as long as that has the file. Nobody attaches an image without the lock;
+//   - who does not get the lock uses the device that has it. To mount it is to join the mount;
+//   - xfs refuses a second device with its UUID, and is never told not to (nouuid).
+// Nothing here is ever unmounted: the mount goes with its last user, and the device with the mount.
+//
+// A new image gets its name by a rename, when it is mounted and synced. That is the commit point: a
+// process that ends before leaves pool.img.new, and the next one mounts that, or makes it anew.
+//
+// It needs CAP_SYS_ADMIN and CAP_MKNOD, and must be allowed to open block devices. For a process
+// without a second thread. Throws Unavailable, or, with a sentence for the log, std::runtime_error:
+// if there is an image that cannot be used, or a new one fails for a reason that may pass.
+MountedImage mount_image(fs::path const& pool, ImageSettings const& settings);
 
 }  // namespace snapclone::image

@@ -16,8 +16,8 @@ namespace fs = boost::filesystem;
 //   backend overlay
 // The oldest pools have only the first line, with a 1, and are overlay's.
 struct PoolFormat {
-  std::string identity;
-  std::string backend;  // the one that made its trees
+  std::string identity = {};
+  std::string backend = {};  // the one that made its trees
   // 2: a file of a layer may have its content in a layer below (metacopy). A plugin that only knows
   // 1 could not read such a file, and refuses the pool.
   unsigned version = 1;

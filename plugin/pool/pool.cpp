@@ -86,6 +86,20 @@ bool has_any(Stack const& stack, std::set<std::string> const& layers) {
                      [&](auto const& layer) { return layers.count(layer) != 0; });
 }
 
+bool holds_trees(fs::path const& root) {
+  auto has_any_in = [](fs::path const& directory) {
+    return sys::exists(directory) && !sys::is_empty_dir(directory);
+  };
+  for (auto const* parent : {"layers", "volumes", "trash"}) {
+    if (has_any_in(root / parent)) return true;
+  }
+  fs::path clones = root / "clones";
+  if (!sys::exists(clones)) return false;
+  auto boots = sys::list_dir(clones);
+  return std::any_of(boots.begin(), boots.end(),
+                     [&](auto const& boot) { return !sys::is_empty_dir(clones / boot); });
+}
+
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {
   sys::ensure_dir(root_);
@@ -115,16 +129,7 @@ Pool::Pool(fs::path root, std::string const& on_host)
   sys::sync_dir(root_.parent_path());
 }
 
-std::string Pool::backend() const {
-  bool trees = false;
-  for (auto const& parent : {layers(), volumes(), trash()}) {
-    trees = trees || !sys::is_empty_dir(parent);
-  }
-  for (auto const& boot : sys::list_dir(root_ / "clones")) {
-    trees = trees || !sys::is_empty_dir(root_ / "clones" / boot);
-  }
-  return trees ? format_.backend : "";
-}
+std::string Pool::backend() const { return holds_trees(root_) ? format_.backend : ""; }
 
 void Pool::set_backend(std::string const& name) {
   PoolFormat format = format_;

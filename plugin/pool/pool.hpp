@@ -18,6 +18,10 @@ namespace fs = boost::filesystem;
 using Stack = std::vector<std::string>;
 bool has_any(Stack const& stack, std::set<std::string> const& layers);
 
+// Whether a pool has anything that a backend made: volumes, layers or clones, or remains of them.
+// False where there is no pool.
+bool holds_trees(fs::path const& root);
+
 // The directory that holds everything. The constructor makes what is missing, and takes the lock
 // without waiting: two processes on one pool would delete each other's clones. It refuses a pool of
 // a newer format, a directory with other things in it, and one that others than root could change.

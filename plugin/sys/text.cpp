@@ -56,4 +56,33 @@ std::string join(std::vector<std::string> const& items, std::string_view separat
   return joined;
 }
 
+std::optional<std::uint64_t> parse_bytes(std::string_view text, std::string_view units) {
+  constexpr std::size_t kMostDigits = 18;  // of any that fit
+  std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
+  std::string_view unit = text.substr(digits.size());
+  if (digits.empty() || digits.size() > kMostDigits || unit.size() > 1) return std::nullopt;
+  std::uint64_t bytes = 0;
+  for (char digit : digits) bytes = bytes * 10 + static_cast<unsigned>(digit - '0');
+  if (unit.empty()) return bytes;
+  auto power = units.find(static_cast<char>(unit.front() | 0x20));
+  if (power == std::string_view::npos) return std::nullopt;
+  auto shift = 10 * (power + 1);
+  if (bytes > ~std::uint64_t{0} >> shift) return std::nullopt;
+  return bytes << shift;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::string_view kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  constexpr std::uint64_t kStep = 1024;
+  std::size_t unit = 0;
+  std::uint64_t tenths = bytes * 10;
+  while (unit + 1 < std::size(kUnits) && tenths >= kStep * 10) {
+    tenths /= kStep;
+    ++unit;
+  }
+  std::string number = std::to_string(tenths / 10);
+  if (tenths % 10 != 0) number += "." + std::to_string(tenths % 10);
+  return number + " " + std::string(kUnits[unit]);
+}
+
 }  // namespace snapclone::sys

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +22,12 @@ std::string counted(std::size_t number, std::string_view noun);
 
 // The items with a separator between them.
 std::string join(std::vector<std::string> const& items, std::string_view separator);
+
+// A whole number of bytes, or with one of the units behind it, in small letters or capitals: "kmgt"
+// are those that exist, each 1024 times the one before. Nothing for any other text.
+std::optional<std::uint64_t> parse_bytes(std::string_view text, std::string_view units);
+
+// "512 MiB", "1.5 GiB": for sentences.
+std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace snapclone::sys

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "image/image.hpp"
+#include "image/space.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/disk_use.hpp"
 
@@ -15,12 +17,19 @@ namespace snapclone::volume {
 // A Description lists the newest 20 of a snapshot's live clones.
 inline constexpr std::size_t kDescribedClones = 20;
 
+struct ImageUse {
+  image::MountedImage image;
+  image::SpaceReport space;
+};
+
 // The pool, and the file system that holds it, in bytes.
 struct PoolSpace {
   std::uint64_t size = 0;  // of the file system
   std::uint64_t free = 0;  // there, for those who are not root
   std::optional<PoolUse> use;
   std::optional<bool> reflinks;  // Backend::reflinks()
+  std::optional<ImageUse> image = {};
+  std::string why_no_image = {};
 };
 
 // A volume or snapshot, for Get.

@@ -73,18 +73,8 @@ void check_combination(Options const& options) {
 }  // namespace
 
 std::uint64_t parse_size(std::string_view text) {
-  static constexpr std::string_view kUnits = "kmg";
-  std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
-  std::string_view unit = text.substr(digits.size());
-  std::uint64_t bytes = 0;
-  bool good = !digits.empty() && digits.size() <= 13 && unit.size() <= 1;
-  for (char digit : digits.substr(0, 13)) bytes = bytes * 10 + static_cast<unsigned>(digit - '0');
-  if (good && !unit.empty()) {
-    auto power = kUnits.find(static_cast<char>(unit.front() | 0x20));
-    good = power != std::string_view::npos && bytes <= kLargestSize >> (10 * (power + 1));
-    if (good) bytes <<= 10 * (power + 1);
-  }
-  if (good && bytes >= kSmallestSize && bytes <= kLargestSize) return bytes;
+  auto bytes = sys::parse_bytes(text, "kmg");
+  if (bytes && *bytes >= kSmallestSize && *bytes <= kLargestSize) return *bytes;
   throw Refusal("size=" + sys::excerpt(text) +
                 " is not allowed: it is a whole number of bytes, or with k, m or g (or capitals) "
                 "behind it, from 1m to 1024g, like 512m");

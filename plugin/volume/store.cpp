@@ -4,6 +4,7 @@
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "volume/recovery.hpp"
+#include "volume/refusal.hpp"
 
 #include <utility>
 
@@ -63,9 +64,7 @@ StoreParts::StoreParts(Pool opened, StoreSettings const& settings)
       pruner(pool, points, backend, catalogue, trash, disk_use) {}
 
 Store::Store(Pool pool, StoreSettings const& settings, Turns::Execute execute)
-    : prune_pause_(settings.prune_pause),
-      parts_(std::move(pool), settings),
-      turns_(std::move(execute)) {}
+    : settings_(settings), parts_(std::move(pool), settings), turns_(std::move(execute)) {}
 
 void Store::open() {
   recover(parts_.pool, parts_.points, parts_.catalogue, parts_.mounts, parts_.trash);
@@ -84,7 +83,7 @@ void Store::open() {
     sys::log_warning(std::string("disk use will not be measured: ") + error.what());
   }
   try {
-    parts_.pruner.start(prune_pause_);
+    parts_.pruner.start(settings_.prune_pause);
   } catch (std::exception const& error) {
     sys::log_warning(std::string("hidden files will not be deleted: ") + error.what());
   }
@@ -118,12 +117,22 @@ void Store::create(CreateRequest const& request, Done<void> const& done) {
       return done(std::current_exception());
     }
     auto create = [this, request, done, clone](Turns::Turn& /*turn*/) {
-      run_and_tell(done, [&] { parts_.volumes.create(request, clone); });
+      run_and_tell(done, [&] {
+        check_room();
+        parts_.volumes.create(request, clone);
+      });
     };
     if (!clone) return create(turn);
     // A job that holds a clone's turn takes no other, so jobs cannot wait in a circle.
     turn.go_on_with(turn_of_mount(clone->volume, clone->mount_id), create);
   });
+}
+
+// A disk that is nearly full would fail the Create later, by a call whose error says less.
+void Store::check_room() const {
+  if (settings_.image_space == nullptr) return;
+  std::string problem = settings_.image_space->no_room();
+  if (!problem.empty()) throw Refusal(problem);
 }
 
 void Store::remove(VolumeName const& name, Done<void> const& done) {
@@ -228,7 +237,12 @@ Totals Store::totals() const {
 }
 
 PoolSpace Store::pool_space() const {
-  PoolSpace space{.use = parts_.disk_use.pool_use(), .reflinks = parts_.backend.reflinks()};
+  PoolSpace space{.use = parts_.disk_use.pool_use(),
+                  .reflinks = parts_.backend.reflinks(),
+                  .why_no_image = settings_.why_no_image};
+  if (settings_.image && settings_.image_space != nullptr) {
+    space.image = ImageUse{*settings_.image, settings_.image_space->report()};
+  }
   struct statvfs status {};
   if (statvfs(parts_.pool.root().c_str(), &status) == 0) {
     space.size = std::uint64_t{status.f_blocks} * status.f_frsize;

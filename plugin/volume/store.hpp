@@ -2,6 +2,8 @@
 #pragma once
 
 #include "backend/select.hpp"
+#include "image/image.hpp"
+#include "image/space.hpp"
 #include "volume/catalogue.hpp"
 #include "volume/description.hpp"
 #include "volume/disk_use.hpp"
@@ -27,8 +29,11 @@
 namespace snapclone::volume {
 
 struct StoreSettings {
-  fs::path mounts;           // the directory for mount points
-  std::string backend = {};  // BACKEND: "" leaves the choice to the pool
+  fs::path mounts;                                // the directory for mount points
+  std::string backend = {};                       // BACKEND: "" leaves the choice to the pool
+  std::optional<image::MountedImage> image = {};  // that the pool lies in
+  image::Space const* image_space = nullptr;      // of that; it lives longer
+  std::string why_no_image = {};                  // if one was asked for
   std::chrono::milliseconds settle = std::chrono::seconds(3);        // in_use.hpp
   std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // pruner.hpp
 };
@@ -116,10 +121,11 @@ class Store {
   std::string turn_of_mount(VolumeName const& name, MountId const& mount_id) const;
   void in_turn_of_mount(VolumeName const& name, MountId const& mount_id, Lane lane,
                         Work const& work);
+  void check_room() const;
   void keep_reserve();
   PoolSpace pool_space() const;
 
-  std::chrono::milliseconds const prune_pause_;
+  StoreSettings const settings_;
   StoreParts parts_;
   Turns turns_;
   sys::Mutex mutex_;

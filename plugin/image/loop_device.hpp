@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sys/file.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <sys/stat.h>
+
+namespace snapclone::image {
+
+namespace fs = boost::filesystem;
+
+// A device's node in /dev, opened. In a plugin's container /dev has no node of a disk: then one is
+// made, and removed again by the destructor.
+class DeviceNode {
+ public:
+  // Throws sys::Error.
+  DeviceNode(fs::path path, mode_t type, dev_t number, int flags);
+  DeviceNode(DeviceNode&& other) noexcept;
+  DeviceNode& operator=(DeviceNode&&) = delete;
+  ~DeviceNode();
+
+  int fd() const { return fd_.get(); }
+  fs::path const& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  bool made_ = false;
+  sys::Fd fd_;
+};
+
+// A loop device that has a whole file, for reading and writing. While this object lives the device
+// keeps the file. It lets go of it when the last mount and the last such object have gone
+// (LO_FLAGS_AUTOCLEAR). Everything throws sys::Error.
+class LoopDevice {
+ public:
+  // The device that has the file; none if no device has. The file is known by device and inode: the
+  // path that the kernel shows changes with mount namespaces. Throws std::runtime_error if a device
+  // has it that cannot be used: read-only, or for a part of the file.
+  static std::optional<LoopDevice> find(struct stat const& file);
+
+  // Attaches an open file to a free device, with blocks of 4096 bytes and, where the file can,
+  // direct I/O: without that everything read would be in the page cache twice. `name` is only for
+  // people who look at the device.
+  static LoopDevice attach(int file, std::string const& name);
+
+  fs::path const& node() const { return node_.path(); }
+  dev_t number() const { return number_; }
+  bool direct_io() const;
+
+  // The file has become longer.
+  void take_new_size() const;
+
+ private:
+  LoopDevice(DeviceNode node, int index);
+
+  DeviceNode node_;
+  int index_;
+  dev_t number_;
+};
+
+// The device of an image, attached if it was not: see Mounted (image.hpp) for the rules. `file` is
+// opened for writing. Waits up to 5 s for somebody who is just attaching or detaching it.
+LoopDevice device_of(int file, std::string const& name);
+
+}  // namespace snapclone::image

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "image/image.hpp"
+
+#include <optional>
+#include <string>
+
+// Where the volumes lie: in the pool's directory itself, or in an image that is mounted on it.
+namespace snapclone {
+
+namespace fs = boost::filesystem;
+
+// What a start finds, for the decision.
+struct Circumstances {
+  bool image = false;      // there is one
+  bool volumes = false;    // the directory itself holds some, or remains of some
+  bool mounted = false;    // a file system is mounted on it
+  bool reflinks = false;   // its files can share blocks
+  std::string filesystem;  // a kind that takes no image: "a network file system"; "" for any other
+};
+
+struct Decision {
+  bool image = false;
+  std::string why = {};  // for the log and Status: why it is not as the settings say
+};
+
+// An image that exists is used, whatever the settings say, and volumes stay where they are. Throws
+// std::runtime_error if the start must end here.
+Decision decide(bool image_wanted, Circumstances const& found);
+
+struct Place {
+  std::optional<image::MountedImage> image = {};
+  std::string why = {};
+};
+
+// Finds out what is there, decides, and mounts the image if that is where the volumes lie. A new
+// image takes over the identity of the directory's empty pool. Throws std::runtime_error with the
+// sentence for the log. For a process without a second thread.
+Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings);
+
+}  // namespace snapclone
