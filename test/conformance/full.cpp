@@ -238,6 +238,7 @@ PROMISE(on_a_read_only_disk_nothing_changes_and_what_ended_meanwhile_goes_afterw
   prepare(world);
   fs::path ended = world.mount("seed", "short");
   make_read_only(world.disk.path, true);
+  if (world.process->space) world.process->space->round();
   BOOST_TEST(World::read(world.mount("seed", "live") / "own") == "live");
   world.unmount("seed", "live");
   world.unmount("seed", "short");

@@ -35,6 +35,13 @@ bool clears(std::string const& call) {
   return call.rfind("rename ", 0) == 0 && contains(call, "/pool/trash/");
 }
 
+// Whether the call asks something of a file without a name, or removes a device's node that goes
+// with the container's /dev.
+bool leaves_nothing(std::string const& call) {
+  return call.rfind("try ", 0) == 0 || contains(call, " (deleted)") ||
+         call.rfind("unlink /dev/", 0) == 0;
+}
+
 // As long as it is not certain that sealing is durable, the layer may have to be mounted again.
 bool is_work_directory(std::string const& left) {
   return std::count(left.begin(), left.end(), '\n') == 1 && contains(left, " has \"work\" left");
@@ -81,7 +88,8 @@ bool Attempt::run(Fault fault, Manner const& manner, std::function<Answer()> con
   if (answer_.came() && !manner.patient) {
     left_ = rig_.settle([this](std::string const& left) {
       std::string log = rig_.complaints();
-      return (says_what_is_left(log) && contains(log, error())) || is_work_directory(left);
+      return (says_what_is_left(log) && contains(log, error())) || is_work_directory(left) ||
+             leaves_nothing(target());
     });
   }
   tracer.disarm();
@@ -137,7 +145,7 @@ void Attempt::check_nothing_is_left(std::string const& when) {
 std::string Attempt::check_what_is_left() {
   if (left_.empty()) return "";
   std::string log = rig_.complaints();
-  if (!says_what_is_left(log) && !is_work_directory(left_)) {
+  if (!says_what_is_left(log) && !is_work_directory(left_) && !leaves_nothing(target())) {
     broken("something is left over", left_ + log);
   }
   rig_.start();
@@ -162,6 +170,7 @@ void Attempt::check_next_try(Heights const& undisturbed) {
 }
 
 void Attempt::check_all_can_go() {
+  rig_.check_image_size();
   rig_.clear();
   check_nothing_is_left("when everything was removed");
   if (needs_boot_) {
@@ -180,15 +189,16 @@ void Attempt::check_sentence() const {
 }
 
 // The errors of some calls are answers: the probe's EBUSY, that of an umount, after which the mount
-// is detached, and of fallocate, after which the reserve is smaller. What the background has done
-// in the end it has done, whatever way it took; so has whoever wanted something out of the way, if
-// nothing is left.
+// is detached, of fallocate, after which the reserve is smaller, and of a busy loop device. What
+// the background has done in the end it has done, whatever way it took; so has whoever wanted
+// something out of the way, if nothing is left.
 void Attempt::check_tolerated() const {
   Tracer const& tracer = rig_.tracer();
   std::string const& call = tracer.target().text;
-  bool answer = (tracer.error() == EBUSY &&
-                 (call.rfind("fsconfig", 0) == 0 || call.rfind("umount", 0) == 0)) ||
-                call.rfind("fallocate", 0) == 0;
+  auto begins = [&](char const* with) { return call.rfind(with, 0) == 0; };
+  bool answer = (tracer.error() == EBUSY && (begins("fsconfig") || begins("umount") ||
+                                             begins("attach") || begins("mount /dev/loop"))) ||
+                begins("fallocate") || leaves_nothing(call);
   bool done = (tracer.target().background || clears(call)) && left_.empty();
   if (tracer.target().effect != Effect::change || answer || done) return;
   if (!contains(rig_.program.log(), error())) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault/calls.hpp"
 
+#include "sys/xfs_calls.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -10,6 +12,7 @@
 #include <limits.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -29,6 +32,7 @@ Errors const kWriting = {ENOSPC, EIO};
 Errors const kMarking = {ENOSPC, EIO, EPERM};
 Errors const kLooking = {EIO, ENOMEM};
 Errors const kMounting = {ENOMEM, EPERM, EIO, ENOSPC, EBUSY};
+Errors const kAttaching = {ENOMEM, EPERM, EIO, EBUSY};
 Errors const kStarting = {EAGAIN};  // all that the C library knows
 
 std::string descriptor_path(pid_t thread, std::uint64_t fd) {
@@ -79,6 +83,9 @@ bool is_file(Call const& call) {
 Effect of_write(Call const& call) { return is_file(call) ? Effect::change : Effect::none; }
 Effect of_read(Call const& call) { return is_file(call) ? Effect::look : Effect::none; }
 
+// XFS_IOC_FSGROWFSDATA
+constexpr unsigned long kGrowXfs = _IOC(_IOC_WRITE, 'X', 110, 16);
+
 Effect of_ioctl(Call const& call) {
   switch (call.arguments[1]) {
     case FICLONE:
@@ -90,7 +97,15 @@ Effect of_ioctl(Call const& call) {
     case BTRFS_IOC_SNAP_DESTROY:
     case BTRFS_IOC_SNAP_DESTROY_V2:
     case BTRFS_IOC_SUBVOL_SETFLAGS:
+    case LOOP_CONFIGURE:
+    case LOOP_SET_CAPACITY:
+    case kGrowXfs:
       return Effect::change;
+    case LOOP_CTL_GET_FREE:
+    case LOOP_GET_STATUS64:
+    case sys::kXfsSetReserve:  // until the next mount
+    case sys::kXfsGetReserve:
+      return Effect::look;
     default:
       return _IOC_TYPE(call.arguments[1]) == BTRFS_IOCTL_MAGIC ? Effect::look : Effect::none;
   }
@@ -110,6 +125,19 @@ std::string ioctl_name(std::uint64_t request) {
     case BTRFS_IOC_SNAP_DESTROY:
     case BTRFS_IOC_SNAP_DESTROY_V2:
       return "btrfs delete";
+    case LOOP_CONFIGURE:
+      return "attach";
+    case LOOP_SET_CAPACITY:
+      return "enlarge";
+    case LOOP_CTL_GET_FREE:
+      return "get a free device of";
+    case LOOP_GET_STATUS64:
+      return "ask";
+    case kGrowXfs:
+      return "grow";
+    case sys::kXfsSetReserve:
+    case sys::kXfsGetReserve:
+      return "reserve";
     default:
       return "ioctl";
   }
@@ -225,6 +253,8 @@ std::string described(Call const& call) {
   Known const* entry = known(call.number);
   if (entry == nullptr) return "call " + std::to_string(call.number);
   std::string text = call.number == SYS_ioctl ? ioctl_name(call.arguments[1]) : entry->name;
+  bool unnamed = call.number == SYS_openat && (call.arguments[2] & O_TMPFILE) == O_TMPFILE;
+  if (unnamed) text = "try";
   std::string directory;
   for (std::size_t i = 0; entry->shape[i] != '\0'; ++i) {
     std::uint64_t argument = call.arguments.at(i);
@@ -245,6 +275,8 @@ std::vector<int> errors_of(Call const& call) {
   Known const* entry = known(call.number);
   if (entry == nullptr) return {};
   Errors errors = entry->errors;
+  bool attaches = call.number == SYS_ioctl && _IOC_TYPE(call.arguments[1]) == 'L';
+  if (attaches) return kAttaching;
   // Only a file that is being made needs space.
   if (entry->errors == kOpening && effect_of(call) == Effect::change) {
     errors.insert(errors.begin(), ENOSPC);

@@ -25,7 +25,7 @@ enum class Effect { none, look, change, answer };
 
 Effect effect_of(Call const& call);
 
-// "rename /pool/a /pool/b"
+// "rename /pool/a /pool/b"; "try /pool" for a file without a name there
 std::string described(Call const& call);
 
 // What it can fail with, the likeliest first; errno's numbers.

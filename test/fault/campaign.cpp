@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault/campaign.hpp"
 
-#include "kit/media.hpp"
+#include "fault/containers_dev.hpp"
+#include "kit/image_media.hpp"
 #include "kit/requirements.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -38,6 +39,7 @@ std::vector<Ground> const& grounds() {
       {"overlay on ext4", "ext4", "overlay"},
       {"btrfs", "btrfs", "btrfs"},
       {"copy on tmpfs", "tmpfs", "copy"},
+      {"xfs in an image", "xfs", "overlay", true, true},
   };
   return all;
 }
@@ -159,11 +161,15 @@ bool Campaign::guarded(Work const& attempt) {
 // On the ground's file system, which is kept until another ground's is needed.
 fs::path Campaign::new_directory() const {
   static std::unique_ptr<Media> media;
+  static std::unique_ptr<ContainersDev> dev;
   static Ground const* of = nullptr;
   static int number = 0;
   if (of != &ground_) {
+    dev.reset();
     media.reset();
-    media = std::make_unique<Media>(ground_.filesystem);
+    media = ground_.in_image ? std::make_unique<HostMedia>()
+                             : std::make_unique<Media>(ground_.filesystem);
+    if (ground_.in_image) dev = std::make_unique<ContainersDev>();
     of = &ground_;
   }
   return media->path / std::to_string(++number);

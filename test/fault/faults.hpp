@@ -16,7 +16,8 @@ struct Undisturbed {
   std::vector<Tracer::Seen> calls;
   std::map<std::string, std::size_t> heights;
 };
-// `looks`: calls that change nothing are among them.
+// `looks`: calls that change nothing are among them. In a scenario that is about the image, calls
+// that are about something else have no effect.
 Undisturbed observe(Scenario const& scenario, Ground const& ground, fs::path const& directory,
                     bool looks);
 

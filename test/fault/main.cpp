@@ -48,6 +48,9 @@ boost::unit_test::test_suite* suite_of(Ground const& ground, std::string const& 
   for (auto const& scenario : scenarios()) {
     ++salt;
     if (scenario.layered && !ground.layered()) continue;
+    if (scenario.in_image != ground.in_image) continue;
+    // They are few, and the same call means something else in each.
+    if (scenario.in_image) sampling = std::make_shared<Sampling>();
     auto call = [&ground, &scenario, salt, part, everything, sampling] {
       test(ground, scenario, salt, part, everything, *sampling);
     };
@@ -88,7 +91,8 @@ boost::unit_test::test_suite* init_unit_test_suite(int argc, char** argv) {
     suite->add(suite_of(ground, "killed in", &Campaign::kills, everything));
     suite->add(suite_of(ground, "killed again after", &Campaign::second_kills, everything));
     suite->add(suite_of(ground, "failing in", &Campaign::failures, everything));
-    if (ground.filesystem != "tmpfs") suite->add_precondition(can_make(ground.filesystem));
+    std::string const& disk = ground.in_image ? "ext4" : ground.filesystem;
+    if (disk != "tmpfs") suite->add_precondition(can_make(disk));
     master.add(suite);
   }
   if (!named.empty()) throw std::runtime_error("there is no ground \"" + *named.begin() + "\"");

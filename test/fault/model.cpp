@@ -44,6 +44,7 @@ std::string described(Step const& step) {
       {Step::Verb::mount, "Mount"},   {Step::Verb::unmount, "Unmount"},
       {Step::Verb::fill, "fill"},     {Step::Verb::change, "change"},
       {Step::Verb::raise, "raise"},   {Step::Verb::litter, "litter"},
+      {Step::Verb::detach, "detach"}, {Step::Verb::enlarge, "enlarge"},
       {Step::Verb::start, "start"}};
   std::string text = verbs.at(step.verb);
   if (!step.name.empty()) text += " " + step.name;

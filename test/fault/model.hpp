@@ -18,11 +18,13 @@ struct Step {
     remove,
     mount,
     unmount,
-    fill,    // in a mount: a tree with one of everything that matters
-    change,  // in a mount: some of that deleted, renamed, replaced
-    raise,   // a volume gets as many layers as a stack may have
-    litter,  // what many crashes might leave is put into the pool
-    start    // a new process
+    fill,     // in a mount: a tree with one of everything that matters
+    change,   // in a mount: some of that deleted, renamed, replaced
+    raise,    // a volume gets as many layers as a stack may have
+    litter,   // what many crashes might leave is put into the pool
+    detach,   // the process ends, and nothing is mounted any more, nor the pool's image attached
+    enlarge,  // the process ends, and the next is asked for a larger image
+    start     // a new process
   };
   Verb verb = Verb::start;
   std::string name;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault/rig.hpp"
 
+#include "fault/containers_dev.hpp"
 #include "fault/content.hpp"
+#include "image/image.hpp"
+#include "image/xfs.hpp"
+#include "kit/attached_image.hpp"
 #include "kit/leftovers.hpp"
 #include "kit/reboot.hpp"
 #include "sys/error.hpp"
@@ -15,6 +19,9 @@
 #include <sstream>
 #include <stdexcept>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
 
 namespace snapclone::test {
 namespace {
@@ -50,21 +57,60 @@ Rig::Rig(Ground const& ground, fs::path const& directory)
     : program({.pool = directory / "pool",
                .mounts = directory / "mnt",
                .socket = directory / "s.sock",
-               .backend = ground.backend,
-               .more_arguments = {"--pool-id", (directory / "s.sock.pool").string()}}),
-      directory_(directory) {
+               .backend = ground.backend}),
+      directory_(directory),
+      in_image_(ground.in_image) {
   fs::create_directory(directory_);
+  ask_for_image(1);
 }
 
 Rig::~Rig() {
   program.kill();
-  unmount_everything();
+  try {
+    unmount_everything();
+  } catch (std::exception const&) {
+    // a loop device keeps the image: whoever looked for one has said so
+  }
   boost::system::error_code ignored;
   fs::remove_all(directory_, ignored);
 }
 
+void Rig::ask_for_image(unsigned gigabytes) {
+  std::vector<std::string> more = {"--pool-id", (directory_ / "s.sock.pool").string()};
+  if (in_image_) more.insert(more.end(), {"--image", std::to_string(gigabytes) + "g"});
+  program.set_more_arguments(more);
+  gigabytes_ = gigabytes;
+}
+
+// What no start may replace: an image with its name, or one that is mounted. By its own ID.
+std::string Rig::image() const {
+  image::ImageFiles const files(program.pool());
+  bool mounted = sys::exists(program.pool()) && sys::is_mounted(program.pool());
+  for (auto const& file : {files.image, files.made}) {
+    if (!sys::exists(file) || (file == files.made && !mounted)) continue;
+    sys::Fd opened(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    auto uuid = image::read_xfs(opened.get()).uuid;
+    return {uuid.begin(), uuid.end()};
+  }
+  return "";
+}
+
+void Rig::check_image_size() const {
+  if (!in_image_) return;
+  struct statvfs now {};
+  if (statvfs(program.pool().c_str(), &now) != 0) sys::fail("look at", program.pool().string());
+  std::uint64_t const size = std::uint64_t{now.f_blocks} * now.f_frsize;
+  std::uint64_t const wanted = std::uint64_t{gigabytes_} << 30U;
+  if (size > wanted / 10 * 9 && size <= wanted) return;
+  throw std::runtime_error("the image has " + std::to_string(size) + " bytes");
+}
+
 void Rig::start(Watching watching) {
   program.kill();
+  if (in_image_) {
+    known_image_ = image();
+    remove_nodes();
+  }
   watching_ = watching;
   tracer_.reset();
   if (watching != Watching::nothing) {
@@ -86,8 +132,11 @@ std::string Rig::complaints() const {
 void Rig::prepare(std::vector<Step> const& steps, Watching watching) {
   start(watching);
   for (auto const& step : steps) must(step);
-  bool littered = !steps.empty() && steps.back().verb == Verb::litter;
-  std::string left = littered ? "" : settle();
+  // What the last step has done is for the start that is tested.
+  bool rests =
+      steps.empty() || (steps.back().verb != Verb::litter && steps.back().verb != Verb::detach &&
+                        steps.back().verb != Verb::enlarge);
+  std::string left = rests ? settle() : "";
   if (!left.empty()) throw std::runtime_error("this does not come to rest:\n" + left);
 }
 
@@ -124,6 +173,8 @@ void Rig::must(Step const& step) {
   if (step.verb == Verb::fill || step.verb == Verb::change) return plant(step);
   if (step.verb == Verb::raise) return raise(step.name);
   if (step.verb == Verb::litter) return litter(program.pool());
+  if (step.verb == Verb::detach) return detach();
+  if (step.verb == Verb::enlarge) return ask_for_image(2);
   Answer answer = perform(step, watching_);
   if (!answer.ok()) {
     throw std::runtime_error(described(step) + ": " + answer.error() + "\n" + program.log());
@@ -162,9 +213,19 @@ void Rig::raise(std::string const& name) {
   model.volumes.at(name).shows = shown(name);
 }
 
+void Rig::detach() {
+  if (!settle().empty()) throw std::runtime_error("this does not come to rest before it is left");
+  program.kill();
+  unmount_everything();
+}
+
 Model Rig::found() {
   Model all;
   Answer list = program.ask("List", {});
+  if (!list.ok()) throw std::runtime_error("it does not start:\n" + program.log());
+  if (!known_image_.empty() && image() != known_image_) {
+    throw std::runtime_error("another image is there");
+  }
   for (auto const& entry : list.body.at("Volumes").as_array()) {
     std::string name(entry.at("Name").as_string());
     all.volumes[name] = look_at(name);
@@ -224,7 +285,8 @@ std::string Rig::settle(Enough const& enough) {
   auto const end = std::chrono::steady_clock::now() + kSettling;
   for (auto pause = 1ms; !program.ended(); pause = std::min(pause * 2, 50ms)) {
     std::string before =
-        std::exchange(left, leftovers(program.pool(), program.mounts(), tolerated_));
+        std::exchange(left, leftovers(program.pool(), program.mounts(), tolerated_) +
+                                (in_image_ ? nodes_left() : ""));
     // Twice, as one look at everything is not one moment.
     if (left.empty() || (left == before && nothing_but_scratch(left))) break;
     unchanged = left == before ? unchanged + 1 : 0;
@@ -237,13 +299,15 @@ std::string Rig::settle(Enough const& enough) {
 
 void Rig::unmount_everything() {
   unmount_all(program.mounts());
+  if (in_image_) detach_image(program.pool());
   tolerated_.held = true;
 }
 
 void Rig::boot() {
   program.kill();
-  unmount_everything();
+  unmount_all(program.mounts());
   reboot(program.pool());
+  unmount_everything();
   tolerated_.held = false;
   start();
 }

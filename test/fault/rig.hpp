@@ -55,7 +55,8 @@ class Rig {
   using Enough = std::function<bool(std::string const& left)>;
   std::string settle(Enough const& enough = {});
 
-  // Everything that was mounted has gone, and the engine does not know of it.
+  // Everything that was mounted has gone, and the engine does not know of it. No loop device has
+  // the pool's image.
   void unmount_everything();
 
   // From now on trees may be held until a boot.
@@ -63,6 +64,9 @@ class Rig {
 
   // The machine is booted: whatever was held until then is free.
   void boot();
+
+  // The image has the size that the last start was asked for. Throws if it has not.
+  void check_image_size() const;
 
   // Unmounts and removes everything; the model is empty then.
   void clear();
@@ -73,11 +77,17 @@ class Rig {
   Answer ask_about(Step const& step);
   void plant(Step const& step);
   void raise(std::string const& volume);
+  void detach();
+  void ask_for_image(unsigned gigabytes);
+  std::string image() const;
   Model::Volume look_at(std::string const& name);
   Manifest shown(std::string const& name);
   std::map<Model::Key, Model::Mount> mounts() const;
 
   fs::path const directory_;
+  bool const in_image_;
+  unsigned gigabytes_ = 0;   // of the image
+  std::string known_image_;  // that the last start found
   Tolerated tolerated_;
   std::unique_ptr<Tracer> tracer_;
   Watching watching_ = Watching::nothing;

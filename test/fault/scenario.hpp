@@ -14,7 +14,8 @@ struct Scenario {
   std::string name;
   std::vector<Step> before;
   Step tested;
-  bool layered = false;  // means something on overlay alone
+  bool layered = false;   // means something on overlay alone
+  bool in_image = false;  // is about the image that a pool lies in
 };
 
 std::vector<Scenario> const& scenarios();

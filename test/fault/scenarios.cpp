@@ -32,6 +32,8 @@ Step change(std::string const& name, std::string const& id) {
 }
 Step raise(std::string const& name) { return {Step::Verb::raise, name, "", {}}; }
 Step litter() { return {Step::Verb::litter, "", "", {}}; }
+Step detach() { return {Step::Verb::detach, "", "", {}}; }
+Step enlarge() { return {Step::Verb::enlarge, "", "", {}}; }
 Step start() { return {}; }
 
 Steps operator+(Steps all, Steps const& more) {
@@ -84,6 +86,10 @@ std::vector<Scenario> all() {
       {"Remove of a volume", base(), remove("db")},
       {"start after a crash", in_use() + Steps{litter()}, start()},
       {"first start", {}, start()},
+      {"start that makes the image", {}, start(), false, true},
+      {"start that attaches the image", base() + Steps{detach()}, start(), false, true},
+      {"start that finds the image mounted", in_use() + Steps{litter()}, start(), false, true},
+      {"start that enlarges the image", base() + Steps{enlarge()}, start(), false, true},
   };
 }
 

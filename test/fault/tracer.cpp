@@ -90,6 +90,10 @@ sys::Fd received_descriptor(int socket) {
 constexpr int kDeleter = 10;  // niceness: volume/trash.cpp
 constexpr int kSampler = 19;  // volume/disk_use.cpp
 
+// What these do ends with the mount: image/space.cpp.
+constexpr int kFollower = 1;
+constexpr int kTidier = 12;
+
 int niceness(pid_t thread) { return getpriority(PRIO_PROCESS, static_cast<id_t>(thread)); }
 
 }  // namespace
@@ -133,7 +137,8 @@ void Tracer::handle() {
     waiting.call.arguments.at(i) = notification.data.args[i];
   }
   int nice = niceness(waiting.call.thread);
-  if (nice == kSampler) return answer(waiting.id, 0);  // it comes when it likes, and only looks
+  // These come when they like.
+  if (nice == kSampler || nice == kFollower || nice == kTidier) return answer(waiting.id, 0);
   waiting.background = nice == kDeleter;
   if (waiting.background && hold_background_) {
     held_.push_back(waiting);

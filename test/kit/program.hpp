@@ -61,6 +61,11 @@ class Program {
   bool wait_for(int descriptor, short events, std::chrono::milliseconds limit);
 
   bool ended() const;
+  // For the next start.
+  void set_more_arguments(std::vector<std::string> arguments) {
+    options_.more_arguments = std::move(arguments);
+  }
+
   void kill();  // SIGKILL
   int end();    // SIGTERM; returns the status of waitpid(2)
 
@@ -78,7 +83,7 @@ class Program {
   bool answers(int socket);
   int reap(int signal);
 
-  Options const options_;
+  Options options_;
   pid_t pid_ = -1;
   sys::Fd log_;
   sys::Fd handle_;  // a pidfd
