@@ -36,10 +36,16 @@ sys::Fd open_file(fs::path const& path, int flags) {
   return file;
 }
 
-sys::Fd open_image(fs::path const& path) {
+std::optional<struct stat> status_at(fs::path const& path) {
   struct stat status {};
-  if (lstat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
-  if (S_ISREG(status.st_mode)) return open_file(path, 0);
+  if (lstat(path.c_str(), &status) == 0) return status;
+  if (errno == ENOENT) return std::nullopt;
+  sys::fail("look at", path.string());
+}
+
+sys::Fd open_image(fs::path const& path) {
+  auto status = status_at(path);
+  if (!status || S_ISREG(status->st_mode)) return open_file(path, 0);
   throw std::runtime_error("it is no regular file. Put the image itself there, and no link to it");
 }
 
@@ -51,9 +57,8 @@ struct stat status_of(int file, fs::path const& path) {
 
 bool is_at(int file, fs::path const& path) {
   struct stat opened = status_of(file, path);
-  struct stat there {};
-  return lstat(path.c_str(), &there) == 0 && there.st_dev == opened.st_dev &&
-         there.st_ino == opened.st_ino;
+  auto there = status_at(path);
+  return there && there->st_dev == opened.st_dev && there->st_ino == opened.st_ino;
 }
 
 // An image, named or new.
@@ -153,8 +158,9 @@ std::string why_not_mounted(int code, fs::path const& image) {
 void mount_device(LoopDevice const& device, fs::path const& mount_point, fs::path const& image) {
   constexpr int kAttempts = 100;
   for (int attempt = 1;; ++attempt) {
-    if (sys::device_of(mount_point) == device.number()) return;
-    if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
+    dev_t const there = sys::device_of(mount_point);
+    if (there == device.number()) return;
+    if (there != sys::device_of(mount_point.parent_path())) {
       throw std::runtime_error("another file system is mounted on " + mount_point.string() +
                                ": unmount it, the image " + image.string() + " belongs there");
     }
@@ -263,11 +269,11 @@ ImageFiles::ImageFiles(fs::path const& pool)
 bool has_image(fs::path const& pool) {
   ImageFiles files(pool);
   if (sys::exists(files.image)) return true;
-  struct stat made {};
-  if (lstat(files.made.c_str(), &made) != 0) return false;
+  auto made = status_at(files.made);
+  if (!made) return false;
   if (!sys::is_mounted(pool, sys::device_of(pool.parent_path()))) return false;
   try {
-    auto device = LoopDevice::find(made);
+    auto device = LoopDevice::find(*made);
     return device && device->number() == sys::device_of(pool);
   } catch (std::runtime_error const& error) {
     throw std::runtime_error(cannot_use(files.made, error.what()));

@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kNiceness = 10;
+// The fault tests tell threads apart by these.
+constexpr int kFollower = 1;
+constexpr int kTidier = 12;
 constexpr auto kFreeing = 2s;  // in which xfs frees the blocks of what was deleted
 constexpr std::chrono::milliseconds kRetry{250};
 constexpr std::chrono::milliseconds kOnlyToReport = 10s;
@@ -46,9 +48,9 @@ Space::Space(fs::path const& image, fs::path const& mount_point, bool reserved)
     throw;
   }
   if (!reserved_) {
-    tidier_.emplace(kNiceness, [this](std::stop_token const& stop) { tidy(stop); });
+    tidier_.emplace(kTidier, [this](std::stop_token const& stop) { tidy(stop); });
   }
-  follower_.emplace(0, [this](std::stop_token const& stop) { follow(stop); });
+  follower_.emplace(kFollower, [this](std::stop_token const& stop) { follow(stop); });
 }
 
 SpaceReport Space::report() const {
