@@ -129,11 +129,13 @@ takes_at_most() { [[ $(host_bytes "$data/pool.img") -le $1 ]]; }
   [[ $(host_bytes "$(data_of other)/pool.img") -ge $((1 << 30)) ]]
 }
 
+no_deleted_image() { ! losetup --noheadings --output BACK-FILE | grep -F "pool.img (deleted)"; }
+
 @test "docker plugin rm takes the image along, and its space" {
   make_plugin other IMAGE=1g
   docker plugin enable other
   image=$(data_of other)/pool.img
   docker plugin rm -f other
   [[ ! -e $image ]]
-  eventually prints '' eval 'losetup --noheadings --output BACK-FILE | grep -F "pool.img (deleted)"'
+  eventually no_deleted_image
 }
