@@ -49,6 +49,16 @@ struct stat status_of(int file, fs::path const& path) {
   return status;
 }
 
+void make_private(int file, fs::path const& path) {
+  struct stat now = status_of(file, path);
+  if ((now.st_uid != 0 || now.st_gid != 0) && fchown(file, 0, 0) != 0) {
+    sys::fail("change the owner of", path.string());
+  }
+  if ((now.st_mode & 07777U) != 0600 && fchmod(file, 0600) != 0) {
+    sys::fail("change the mode of", path.string());
+  }
+}
+
 bool is_at(int file, fs::path const& path) {
   struct stat opened = status_of(file, path);
   struct stat there {};
@@ -104,7 +114,11 @@ bool open_or_make(ImageFiles const& files, ImageSettings const& settings, Opened
   int file = opened.file.get();
   if (file < 0) return false;
   if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) sys::fail("lock", files.made.string());
+    int code = errno;
+    if (code != EWOULDBLOCK) {
+      if (is_fresh) sys::remove_file(files.made);
+      throw sys::Error("lock", files.made.string(), code);
+    }
     auto device = LoopDevice::find(status_of(file, files.made));
     if (device) opened.device.emplace(std::move(*device));
     return device.has_value();
@@ -149,11 +163,36 @@ std::string why_not_mounted(int code, fs::path const& image) {
   }
 }
 
+sys::Error stopped(fs::path const& image, int code) {
+  return {"write to the image", image.string(), code,
+          "its file system has stopped after an error, which the kernel's log (dmesg) has. Stop "
+          "the containers that use its volumes, then enable the plugin again"};
+}
+
+// A file system that was shut down after an error can be mounted without complaint, while
+// containers keep it alive.
+void check_alive(fs::path const& mount_point, fs::path const& image) {
+  int code = 0;
+  sys::Fd file(open(mount_point.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (file.get() < 0 || write(file.get(), "x", 1) != 1 || fsync(file.get()) != 0) code = errno;
+  if (code != 0 && code != ENOSPC) throw stopped(image, code);
+}
+
+// Throws if what is mounted there has stopped.
+bool is_mounted_on(fs::path const& mount_point, LoopDevice const& device, fs::path const& image) {
+  try {
+    return sys::device_of(mount_point) == device.number();
+  } catch (sys::Error const& error) {
+    if (error.code() == EIO) throw stopped(image, EIO);
+    throw;
+  }
+}
+
 // Where it is mounted already, by an earlier process or another one, it joins that.
 void mount_device(LoopDevice const& device, fs::path const& mount_point, fs::path const& image) {
   constexpr int kAttempts = 100;
   for (int attempt = 1;; ++attempt) {
-    if (sys::device_of(mount_point) == device.number()) return;
+    if (is_mounted_on(mount_point, device, image)) return;
     if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
       throw std::runtime_error("another file system is mounted on " + mount_point.string() +
                                ": unmount it, the image " + image.string() + " belongs there");
@@ -168,18 +207,6 @@ void mount_device(LoopDevice const& device, fs::path const& mount_point, fs::pat
     }
     std::this_thread::sleep_for(kPause);
   }
-}
-
-// A file system that was shut down after an error can be mounted without complaint, while
-// containers keep it alive.
-void check_alive(fs::path const& mount_point, fs::path const& image) {
-  int code = 0;
-  sys::Fd file(open(mount_point.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (file.get() < 0 || write(file.get(), "x", 1) != 1 || fsync(file.get()) != 0) code = errno;
-  if (code == 0 || code == ENOSPC) return;
-  throw sys::Error("write to the image", image.string(), code,
-                   "its file system has stopped after an error, which the kernel's log (dmesg) "
-                   "has. Stop the containers that use its volumes, then enable the plugin again");
 }
 
 // The commit point. A process that has joined may be the first there.
@@ -205,7 +232,7 @@ MountedImage mount_opened(ImageFiles const& files, ImageSettings const& settings
   int file = opened.file.get();
   Xfs xfs = read_xfs(file);
   check_not_smaller(file, settings, files.image);
-  sys::make_private(opened.path);
+  make_private(file, opened.path);
   with_reserve(files, [&] { reserve_log(file, xfs, opened.path); });
   LoopDevice device = opened.device ? std::move(*opened.device)
                                     : device_of(file, opened.path.string(), settings.patience);
@@ -277,7 +304,7 @@ bool has_image(fs::path const& pool) {
 MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
                          fs::path const& mount_point) {
   ImageFiles files(pool);
-  sys::ensure_dir(mount_point);
+  if (!sys::is_mounted(mount_point)) sys::ensure_dir(mount_point);
   Opened opened;  // with its lock
   int code = 0;
   std::string problem;

@@ -100,6 +100,11 @@ bool holds_trees(fs::path const& root) {
                      [&](auto const& boot) { return !sys::is_empty_dir(clones / boot); });
 }
 
+void make_empty_pool(fs::path const& root, std::string const& identity) {
+  for (auto const& name : kDirectories) sys::ensure_dir(root / name);
+  write_format(root, {.identity = identity});
+}
+
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {
   sys::ensure_dir(root_);
