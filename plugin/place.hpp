@@ -14,11 +14,17 @@ namespace fs = boost::filesystem;
 // What a start finds, for the decision.
 struct Circumstances {
   bool image = false;      // there is one
-  bool volumes = false;    // the directory itself holds some, or remains of some
+  bool volumes = false;    // the directory itself, below any mount, holds some, or remains of some
   bool mounted = false;    // a file system is mounted on it
   bool reflinks = false;   // its files can share blocks
   std::string filesystem;  // a kind that takes no image: "a network file system"; "" for any other
 };
+
+// Changes nothing.
+Circumstances look_at(fs::path const& pool, bool image_wanted);
+
+// What takes no image, by the f_type of statfs(2): "a network file system"; "" for any other.
+std::string unfit_filesystem(long type);
 
 struct Decision {
   bool image = false;
@@ -34,9 +40,9 @@ struct Place {
   std::string why = {};
 };
 
-// Finds out what is there, decides, and mounts the image if that is where the volumes lie. A new
-// image takes over the identity of the directory's empty pool. Throws std::runtime_error with the
-// sentence for the log. For a process without a second thread.
+// Finds out what is there, decides, and mounts the image if that is where the volumes lie. An
+// empty image takes over the identity of the directory's empty pool. Throws std::runtime_error with
+// the sentence for the log. For a process without a second thread.
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings);
 
 }  // namespace snapclone
