@@ -60,13 +60,11 @@ has_counted() { [[ $(inside "$1" 'cat /data/count') -ge $2 ]]; }
   [[ ! -e /proc/$(plugin_process)/root/dev/loop-control ]]
 }
 
-# in_its_group COMMAND...: in the control groups of the plugin that decide about devices
+# in_its_group COMMAND...: in the control group that decides about the plugin's devices
 in_its_group() {
   local own kind=(-t cgroup -o devices) status=0
-  own=$(grep -E '^[0-9]+:([^:]*,)?devices[,:]' "/proc/$(plugin_process)/cgroup") || {
-    kind=(-t cgroup2)
-    own=$(grep ^0:: "/proc/$(plugin_process)/cgroup")
-  }
+  own=$(grep '/snapclone/plugin$' "/proc/$(plugin_process)/cgroup") || return 1
+  [[ $own != 0::* ]] || kind=(-t cgroup2)
   mkdir -p groups
   mount "${kind[@]}" groups groups
   # shellcheck disable=SC2016 # for the inner shell
