@@ -246,7 +246,7 @@ def image_databases(results):
                                ("frozen", "a volume after a snapshot", 0.7)):
         for name, what, limit in (("", f"pgbench in {where}", least), ("flushes.", "flushes of the disk for a transaction", None),
                                   ("written.", "bytes written to the disk for a transaction", None)):
-            inside = f" in an image" if name == "" else f" in {where} in an image"
+            inside = " in an image" if name == "" else f" in {where} in an image"
             yield from ratio(f"{what}{inside}, against a local volume", results.find(f"pgbench.image.{name}{kind}"),
                              results.find(f"pgbench.image.{name}local"), least=limit)
 
