@@ -108,8 +108,7 @@ std::string value_of(Choice const& choice, std::optional<std::string> const& on_
   return "";
 }
 
-constexpr char kImageValues[] =
-    "it is on, off or a size from 1g to 15t, a whole number with g or t behind it, such as 50g";
+constexpr char kImageValues[] = "it is on, off or a size from 1g to 16383g, such as 50g";
 
 // Takes the value of IMAGE. False if it is not known.
 bool take_image(std::string const& value, Config& config) {

@@ -25,8 +25,9 @@ namespace snapclone::image {
 namespace {
 
 constexpr std::uint64_t kLeastByItself = std::uint64_t{64}
-                                         << 30U;              // without a size in the settings
-constexpr std::uint64_t kNoGrowth = std::uint64_t{1} << 30U;  // not worth it
+                                         << 30U;               // without a size in the settings
+constexpr std::uint64_t kNoGrowth = std::uint64_t{1} << 30U;   // not worth it
+constexpr std::uint64_t kRounding = std::uint64_t{32} << 20U;  // xfs takes no tiny last group
 constexpr off_t kReserve = 64 << 20;
 constexpr std::uint64_t kBlock = 4096;
 
@@ -52,6 +53,12 @@ sys::Fd open_image(fs::path const& path, int flags) {
   sys::Fd file(open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (file.get() < 0) sys::fail("open", path.string());
   return file;
+}
+
+struct stat status_of(int file, fs::path const& path) {
+  struct stat status {};
+  if (fstat(file, &status) != 0) sys::fail("look at", path.string());
+  return status;
 }
 
 struct statvfs host_of(fs::path const& path) {
@@ -171,12 +178,20 @@ void grow(int file, LoopDevice const& device, fs::path const& pool, std::uint64_
   sys::log_info("the image " + image.string() + " has grown to " + sys::bytes_text(size));
 }
 
-void follow_size(int file, LoopDevice const& device, fs::path const& pool, std::uint64_t now,
+std::uint64_t size_of_mounted(fs::path const& pool) {
+  struct statvfs now {};
+  if (statvfs(pool.c_str(), &now) != 0) sys::fail("look at", pool.string());
+  return now.f_blocks * now.f_frsize;
+}
+
+void follow_size(int file, LoopDevice const& device, fs::path const& pool, Xfs const& xfs,
                  ImageSettings const& settings, fs::path const& image) {
   struct statvfs host = host_of(image);
   std::uint64_t wanted = wanted_size(settings, host.f_blocks * host.f_frsize);
+  // The kernel says it, and not the file: there it is written late.
+  std::uint64_t now = size_of_mounted(pool) + xfs.log_size;
   bool by_itself = settings.size == 0;
-  if (wanted <= now + (by_itself ? kNoGrowth : kBlock)) return;
+  if (wanted <= now + (by_itself ? kNoGrowth : kRounding)) return;
   try {
     grow(file, device, pool, wanted, image);
   } catch (sys::Error const& error) {
@@ -185,20 +200,20 @@ void follow_size(int file, LoopDevice const& device, fs::path const& pool, std::
   }
 }
 
-void check_not_smaller(Xfs const& xfs, ImageSettings const& settings, fs::path const& image) {
-  if (settings.size == 0 || settings.size + kLeastImage / 1024 >= xfs.size) return;
-  throw std::runtime_error("IMAGE cannot be " + sys::bytes_text(settings.size) + ": the image " +
-                           image.string() + " has " + sys::bytes_text(xfs.size) +
-                           " already, and xfs cannot shrink. Set IMAGE=on, or that size or more. "
-                           "It takes no more of the disk than its volumes need");
+void check_not_smaller(int file, ImageSettings const& settings, fs::path const& image) {
+  std::uint64_t size = static_cast<std::uint64_t>(status_of(file, image).st_size);
+  if (settings.size == 0 || settings.size + kRounding >= size) return;
+  throw std::runtime_error(
+      "IMAGE cannot be " + sys::bytes_text(settings.size) + ", because it has " +
+      sys::bytes_text(size) +
+      " already, and xfs cannot shrink. Set IMAGE=on, or that size or more: it "
+      "takes no more of the host's disk than its volumes need");
 }
 
 // Takes all space of the image, if there is as much.
 bool reserve_all(int file, Xfs const& xfs, fs::path const& image) {
-  struct stat status {};
-  if (fstat(file, &status) != 0) sys::fail("look at", image.string());
   struct statvfs host = host_of(image);
-  std::uint64_t taken = static_cast<std::uint64_t>(status.st_blocks) * 512;
+  std::uint64_t taken = static_cast<std::uint64_t>(status_of(file, image).st_blocks) * 512;
   std::uint64_t missing = xfs.size > taken ? xfs.size - taken : 0;
   std::uint64_t free = host.f_bavail * host.f_frsize;
   if (missing == 0) return true;
@@ -239,7 +254,7 @@ MountedImage mount_opened(fs::path const& pool, ImageFiles const& files, Opened 
                           ImageSettings const& settings) {
   int file = opened.file.get();
   Xfs xfs = read_xfs(file);
-  check_not_smaller(xfs, settings, files.image);
+  check_not_smaller(file, settings, files.image);
   // A copy of an image may have made a hole of the log, which is full of zeros. If the host's disk
   // then becomes full, the first write of the log would end the file system.
   with_reserve(files, [&] {
@@ -260,7 +275,7 @@ MountedImage mount_opened(fs::path const& pool, ImageFiles const& files, Opened 
     sys::rename_new(opened.path, files.image);
     sys::sync_dir(files.image.parent_path());
   }
-  follow_size(file, device, pool, xfs.size, settings, files.image);
+  follow_size(file, device, pool, xfs, settings, files.image);
   keep_reserve(files);
   if (!device.direct_io()) {
     sys::log_warning("the host's file system cannot do direct I/O on " + files.image.string() +

@@ -31,7 +31,7 @@ struct ImageFiles {
 
 // The smallest and the largest size that can be asked for. An ext4 takes no file of 16 TiB.
 inline constexpr std::uint64_t kLeastImage = std::uint64_t{1} << 30U;
-inline constexpr std::uint64_t kMostImage = std::uint64_t{15} << 40U;
+inline constexpr std::uint64_t kMostImage = std::uint64_t{16383} << 30U;
 
 struct ImageSettings {
   std::uint64_t size = 0;  // 0: as large as the host's file system, and at least 64 GiB

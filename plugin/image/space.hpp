@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "image/bounded_xfs.hpp"
+#include "image/space_policy.hpp"
 #include "sys/background_thread.hpp"
 #include "sys/file.hpp"
 #include "sys/mutex.hpp"
 
+#include <condition_variable>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 // The space of an image that is a sparse file. Its xfs may be larger than what the host's disk has
@@ -17,58 +21,69 @@ namespace snapclone::image {
 
 namespace fs = boost::filesystem;
 
-// What one look at the host, the memory and the xfs finds.
-struct SpaceFigures {
-  std::uint64_t host_size = 0;  // the file system that holds the image
-  std::uint64_t host_free = 0;  // there, for root
-  std::uint64_t on_host = 0;    // what the image takes there
-  std::uint64_t dirty = 0;      // Dirty and Writeback of /proc/meminfo
-  std::uint64_t size = 0;       // of the xfs
-  std::uint64_t free = 0;       // in it, whether it offers that or not
-};
-
-// What is left free on the host's disk, for the host.
-std::uint64_t margin(std::uint64_t host_size);
-
-// What the xfs may offer: what the host has above the margin, less what was promised and is not
-// taken there yet. That is dirty pages, and space that applications allocated in advance.
-std::uint64_t offer(SpaceFigures const& now);
-
-// For Status and metrics.
+// For Status and metrics: what the last look found.
 struct SpaceReport {
   std::uint64_t size = 0;
   std::uint64_t on_host = 0;
   std::uint64_t offered = 0;
-  std::string last_trim;  // RFC 3339; "" before the first
+  std::string last_trim;  // when it ended, RFC 3339; "" before the first
 };
 
-// Follows the host's free space, and trims, on a thread of its own at low priority, for as long as
-// the object lives. Safe from every thread.
+// Follows the host's free space, on a thread of its own, for as long as the object lives. Another
+// thread, at low priority, writes out what was promised and gives back what was freed: both can
+// take long, and the first must not wait for them. Safe from every thread.
+//
+// While it looks in time, no data that write(2) accepted is lost: what is promised fits on the
+// host, with the margin to spare. Somebody who takes more than the margin and all that was offered
+// between two looks (fallocate(2) can) can only be met by an image that is reserved.
 class Space {
  public:
   // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,
   // and needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
-  // trimmed. When the constructor returns the xfs is bounded. Throws sys::Error.
+  // trimmed. When the constructor returns the xfs is bounded. Throws std::runtime_error.
   Space(fs::path const& image, fs::path const& mount_point, bool reserved);
+  Space(Space const&) = delete;
+  Space& operator=(Space const&) = delete;
+  // The destructor ends the threads, soon. The xfs stays bounded as it is.
 
-  // Reads nothing but what the last look found.
   SpaceReport report() const;
 
   // Why a Create would find no room: a sentence with the ways out; "" if there is some.
   std::string no_room() const;
 
-  // Looks once, now. For tests.
+  // Looks once, now. If that fails nothing more is offered, and the log says so once. For tests.
   void round();
 
- private:
-  void run(std::stop_token const& stop);
+  // Trims at once. For tests.
+  void trim(std::stop_token const& stop = {});
 
-  sys::Fd image_;
-  sys::Fd root_;
+ private:
+  using Clock = TrimPlan::Clock;
+
+  void look_and_bound() EXCLUDES(mutex_);
+  void offer_nothing() const;
+  void follow(std::stop_token const& stop);
+  void tidy(std::stop_token const& stop);
+  void wait_for_work(std::stop_token const& stop);
+  void write_out();
+  void trim_pieces(std::stop_token const& stop);
+  bool is_near_full() const;
+
+  BoundedXfs const xfs_;
   bool const reserved_;
+
+  sys::Mutex bounding_;  // one look at a time; taken before the other
+  bool failed_ GUARDED_BY(bounding_) = false;
+  bool trim_failed_ = false;  // the log says so; the second thread's own
+
   mutable sys::Mutex mutex_;
+  std::condition_variable_any changed_;
+  SpaceFigures figures_ GUARDED_BY(mutex_);
   SpaceReport report_ GUARDED_BY(mutex_);
-  std::optional<sys::BackgroundThread> thread_;  // last: it uses all the others
+  std::string problem_ GUARDED_BY(mutex_);  // of the last look
+  TrimPlan plan_ GUARDED_BY(mutex_){Clock::now()};
+  std::optional<sys::BackgroundThread> tidier_;  // these last: they use all the others
+  std::optional<sys::BackgroundThread> follower_;
 };
 
 }  // namespace snapclone::image

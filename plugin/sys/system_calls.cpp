@@ -2,6 +2,7 @@
 #include "sys/system_calls.hpp"
 
 #include "sys/error.hpp"
+#include "sys/xfs_calls.hpp"
 
 #include <algorithm>
 #include <array>
@@ -94,6 +95,9 @@ constexpr Limited kLimited[] = {
     {"ioctl", 1, kInt, TCGETS},
     {"ioctl", 1, kInt, FICLONE},
     {"ioctl", 1, kInt, FS_IOC_FIEMAP},
+    {"ioctl", 1, kInt, FITRIM},
+    {"ioctl", 1, kInt, kXfsSetReserve},
+    {"ioctl", 1, kInt, kXfsGetReserve},
     {"ioctl", 1, kInt, BTRFS_IOC_SUBVOL_CREATE},
     {"ioctl", 1, kInt, BTRFS_IOC_SUBVOL_CREATE_V2},
     {"ioctl", 1, kInt, BTRFS_IOC_SNAP_CREATE_V2},
