@@ -20,26 +20,6 @@ constexpr long kSmb2 = 0xfe534d42;
 constexpr long kCeph = 0x00c36400;
 constexpr long kFuse = 0x65735546;
 
-std::string unfit_filesystem(fs::path const& directory) {
-  struct statfs status {};
-  if (statfs(directory.c_str(), &status) != 0) sys::fail("look at", directory.string());
-  switch (static_cast<long>(status.f_type)) {
-    case NFS_SUPER_MAGIC:
-    case V9FS_MAGIC:
-    case AFS_SUPER_MAGIC:
-    case kCifs:
-    case kSmb2:
-    case kCeph:
-    case kFuse:
-      return "a network file system";
-    case TMPFS_MAGIC:
-    case RAMFS_MAGIC:
-      return "in memory";
-    default:
-      return "";
-  }
-}
-
 bool can_reflink(fs::path const& directory) {
   constexpr std::size_t kBlock = 4096;
   fs::path file = directory / (".trial-" + std::to_string(getpid()));
@@ -63,6 +43,26 @@ Circumstances look(fs::path const& pool, bool image_wanted) {
 }
 
 }  // namespace
+
+std::string unfit_filesystem(fs::path const& directory) {
+  struct statfs status {};
+  if (statfs(directory.c_str(), &status) != 0) sys::fail("look at", directory.string());
+  switch (static_cast<long>(status.f_type)) {
+    case NFS_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case kCifs:
+    case kSmb2:
+    case kCeph:
+    case kFuse:
+      return "a network file system";
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+      return "in memory";
+    default:
+      return "";
+  }
+}
 
 Decision decide(bool image_wanted, Circumstances const& found) {
   if (found.image && found.volumes) {
@@ -94,7 +94,9 @@ Decision decide(bool image_wanted, Circumstances const& found) {
 
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
   sys::ensure_dir(pool);
-  Decision decision = decide(image_wanted, look(pool, image_wanted));
+  Circumstances found = look(pool, image_wanted);
+  if (!found.image && !found.mounted) pool::check_not_in_image(pool);
+  Decision decision = decide(image_wanted, found);
   Place place{.why = decision.why};
   if (decision.image) {
     std::optional<pool::PoolFormat> empty_pool = pool::read_format(pool);

@@ -11,13 +11,17 @@ namespace snapclone {
 
 namespace fs = boost::filesystem;
 
+// The kind of a directory's file system if no image can lie there: "a network file system". "" for
+// any other.
+std::string unfit_filesystem(fs::path const& directory);
+
 // What a start finds, for the decision.
 struct Circumstances {
   bool image = false;      // there is one
   bool volumes = false;    // the directory itself holds some, or remains of some
   bool mounted = false;    // a file system is mounted on it
   bool reflinks = false;   // its files can share blocks
-  std::string filesystem;  // a kind that takes no image: "a network file system"; "" for any other
+  std::string filesystem;  // unfit_filesystem()
 };
 
 struct Decision {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/random.h>
@@ -250,8 +251,8 @@ Opened open_or_make(ImageFiles const& files, ImageSettings const& settings) {
   return {make(files, settings), files.made, true};
 }
 
-MountedImage mount_opened(fs::path const& pool, ImageFiles const& files, Opened const& opened,
-                          ImageSettings const& settings) {
+MountedImage mount_opened(fs::path const& mount_point, ImageFiles const& files,
+                          Opened const& opened, ImageSettings const& settings) {
   int file = opened.file.get();
   Xfs xfs = read_xfs(file);
   check_not_smaller(file, settings, files.image);
@@ -262,20 +263,20 @@ MountedImage mount_opened(fs::path const& pool, ImageFiles const& files, Opened 
              opened.path);
   });
   LoopDevice device = device_of(file, opened.path.string());
-  if (sys::device_of(pool) != device.number()) {
-    if (sys::is_mounted(pool, sys::device_of(pool.parent_path()))) {
-      throw std::runtime_error("another file system is mounted on " + pool.string() +
+  if (sys::device_of(mount_point) != device.number()) {
+    if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
+      throw std::runtime_error("another file system is mounted on " + mount_point.string() +
                                ": unmount it, the image " + files.image.string() +
                                " belongs there");
     }
-    with_reserve(files, [&] { mount_device(device, pool, files.image); });
+    with_reserve(files, [&] { mount_device(device, mount_point, files.image); });
   }
-  check_alive(pool, files.image);
+  check_alive(mount_point, files.image);
   if (opened.is_new) {
     sys::rename_new(opened.path, files.image);
     sys::sync_dir(files.image.parent_path());
   }
-  follow_size(file, device, pool, xfs, settings, files.image);
+  follow_size(file, device, mount_point, xfs, settings, files.image);
   keep_reserve(files);
   if (!device.direct_io()) {
     sys::log_warning("the host's file system cannot do direct I/O on " + files.image.string() +
@@ -297,14 +298,15 @@ std::uint64_t wanted_size(ImageSettings const& settings, std::uint64_t host_size
   return std::min(size, kMostImage) / kBlock * kBlock;
 }
 
-MountedImage mount_image(fs::path const& pool, ImageSettings const& settings) {
+MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
+                         fs::path const& mount_point) {
   ImageFiles files(pool);
-  sys::ensure_dir(pool);
+  sys::ensure_dir(mount_point);
   bool existed = sys::exists(files.image);
   int code = 0;
   std::string problem;
   try {
-    return mount_opened(pool, files, open_or_make(files, settings), settings);
+    return mount_opened(mount_point, files, open_or_make(files, settings), settings);
   } catch (sys::Error const& error) {
     code = error.code();
     problem = error.what();
@@ -312,12 +314,32 @@ MountedImage mount_image(fs::path const& pool, ImageSettings const& settings) {
     problem = error.what();
   }
   if (existed) throw std::runtime_error(cannot_use(files.image, code) + problem);
-  if (sys::exists(files.image) || sys::is_mounted(pool, sys::device_of(pool.parent_path()))) {
+  if (sys::exists(files.image) ||
+      sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
     throw std::runtime_error(problem);
   }
   sys::remove_file(files.made);
   if (never_works(code)) throw Unavailable(problem);
   throw std::runtime_error("cannot make an image for the volumes: " + problem);
+}
+
+void remove_image(fs::path const& pool, fs::path const& mount_point) {
+  ImageFiles files(pool);
+  sys::Fd file = open_image(files.image, 0);
+  sys::unmount(mount_point);
+  // The loop device has the lock while it has the file.
+  constexpr int kAttempts = 100;
+  int attempt = 0;
+  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0 && ++attempt < kAttempts) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  // The image last: while it is there, it is known that something is left to be done.
+  for (auto const& path : {files.reserve, files.made, files.image}) sys::remove_file(path);
+  sys::sync_dir(files.image.parent_path());
+  if (attempt < kAttempts) return;
+  sys::log_warning("the image " + files.image.string() +
+                   " is removed, but somebody still has its file system mounted: its space is free "
+                   "when that ends");
 }
 
 }  // namespace snapclone::image

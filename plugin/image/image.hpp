@@ -41,7 +41,7 @@ struct ImageSettings {
 // The size that an image shall have, and how large a new one is made.
 std::uint64_t wanted_size(ImageSettings const& settings, std::uint64_t host_size);
 
-// An image that is mounted on the pool's directory.
+// An image that is mounted.
 struct MountedImage {
   fs::path file;
   bool is_new = false;
@@ -49,8 +49,9 @@ struct MountedImage {
   bool reserved = false;
 };
 
-// Makes the image if there is none, attaches it to a loop device, mounts that on the directory
-// `pool`, proves that it can be written, and lets it grow to what the settings say.
+// Makes the image of the pool's directory `pool` if there is none, attaches it to a loop device,
+// mounts that on the directory `mount_point`, which is the pool's own for a plugin, proves that it
+// can be written, and lets it grow to what the settings say.
 //
 // There is never a second loop device with one image, and never a second mount of it:
 //   - the image is known by device and inode, and never by a path or the number of a loop device;
@@ -66,6 +67,14 @@ struct MountedImage {
 // It needs CAP_SYS_ADMIN and CAP_MKNOD, and must be allowed to open block devices. For a process
 // without a second thread. Throws Unavailable, or, with a sentence for the log, std::runtime_error:
 // if there is an image that cannot be used, or a new one fails for a reason that may pass.
-MountedImage mount_image(fs::path const& pool, ImageSettings const& settings);
+MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
+                         fs::path const& mount_point);
+inline MountedImage mount_image(fs::path const& pool, ImageSettings const& settings) {
+  return mount_image(pool, settings, pool);
+}
+
+// Unmounts the image, which holds nothing that is needed, and removes it. Waits until its loop
+// device has let it go, 5 s at most. Nobody has anything in it open. Throws sys::Error.
+void remove_image(fs::path const& pool, fs::path const& mount_point);
 
 }  // namespace snapclone::image

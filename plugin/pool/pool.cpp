@@ -100,11 +100,17 @@ bool holds_trees(fs::path const& root) {
                      [&](auto const& boot) { return !sys::is_empty_dir(clones / boot); });
 }
 
+void check_not_in_use(fs::path const& root) {
+  fs::path file = root / "lock";
+  if (sys::exists(file)) lock(file, root.string());
+}
+
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {
   sys::ensure_dir(root_);
   std::optional<PoolFormat> found = read_format(root_);
   if (found) {
+    check_not_in_image(root_);
     check_whole(root_);
   } else {
     check_nothing_else_is_in(root_);
