@@ -3,6 +3,7 @@ BUILD_TYPE  ?= Release
 PLUGIN_NAME ?= snapclone
 FORCE       ?=
 POOL         =
+IMAGE        =
 TIME        ?= 60
 REGISTRY     =
 TAG          =
@@ -13,6 +14,7 @@ cross        = $(filter-out $(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/a
 # Another build, below build/ as well: with a sanitizer, address or thread.
 SANITIZE    ?=
 build        = build$(if $(cross),/$(cross))$(SANITIZE:%=/%)
+variant      = "POOL=$(POOL)" "IMAGE=$(IMAGE)"
 plugin       = SNAPCLONE_BUILD=$(build) ARCH=$(cross) scripts/plugin
 suites       = unit conformance fault power load
 QUICK       ?=
@@ -28,7 +30,7 @@ cmake_build = env -u MAKEFLAGS -u MAKELEVEL cmake --build $(build) --parallel $(
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all configure build check-pool plugin check-install install deb check-push push uninstall demo \
+.PHONY: all configure build check-variant plugin check-install install deb check-push push uninstall demo \
   test tests unit conformance fault power load engine-test check format packages clean help \
   fuzz soak test-arm64 test-engines test-faults test-kernels test-load test-power test-sanitizers \
   bench bench-docs bench-postgres
@@ -44,18 +46,18 @@ configure:
 build: configure ## build the program: build/snapclone (also what "make" alone does) [ARCH=arm64, here and below]
 	$(cmake_build) snapclone
 
-check-pool:
-	@$(plugin) check "$(POOL)"
+check-variant:
+	@$(plugin) check $(variant)
 
-plugin: check-pool build ## stage the managed plugin: build/plugin, or build/plugin-pool [POOL=/srv/pool]
-	@$(plugin) stage "$(POOL)"
+plugin: check-variant build ## stage the managed plugin: build/plugin; of a variant build/plugin-pool or -image [POOL=/srv/pool] [IMAGE=on]
+	@$(plugin) stage $(variant)
 
 # What can fail is looked at first: building takes two minutes.
 check-install:
-	@$(plugin) check-install "$(PLUGIN_NAME)" "$(POOL)"
+	@$(plugin) check-install "$(PLUGIN_NAME)" $(variant)
 
-install: check-install plugin ## create and enable it in your Docker engine [PLUGIN_NAME=snapclone] [POOL=/srv/pool]
-	@$(plugin) install "$(PLUGIN_NAME)" "$(POOL)"
+install: check-install plugin ## create and enable it in your Docker engine [PLUGIN_NAME=snapclone] [POOL=/srv/pool] [IMAGE=on]
+	@$(plugin) install "$(PLUGIN_NAME)" $(variant)
 
 deb: build ## make a Debian package, to run it as a service and not as a managed plugin [MAINTAINER="Name <address>"]
 	@rm -f $(build)/snapclone_*.deb
@@ -63,11 +65,11 @@ deb: build ## make a Debian package, to run it as a service and not as a managed
 	@echo "made $$(echo $(build)/snapclone_*.deb)"
 
 check-push:
-	@TAG="$(TAG)" $(plugin) check-push "$(REGISTRY)" "$(POOL)"
+	@TAG="$(TAG)" $(plugin) check-push "$(REGISTRY)" $(variant)
 
-push: check-push build ## publish it as REGISTRY=host:port/name, its version and "latest" [TAG=nightly] [POOL=/srv/pool]
-	@$(plugin) stage "$(POOL)"
-	@TAG="$(TAG)" $(plugin) push "$(REGISTRY)" "$(POOL)"
+push: check-push build ## publish it as REGISTRY=host:port/name, its version and "latest" [TAG=nightly] [POOL=/srv/pool] [IMAGE=on]
+	@$(plugin) stage $(variant)
+	@TAG="$(TAG)" $(plugin) push "$(REGISTRY)" $(variant)
 
 uninstall: ## remove it; refused while it has volumes, which go with it unless they lie in a POOL [FORCE=1]
 	@FORCE="$(FORCE)" $(plugin) uninstall "$(PLUGIN_NAME)"

@@ -2,14 +2,27 @@
 # shellcheck shell=bash
 # The part of scripts/plugin that removes an installed plugin. Volumes go with it only if FORCE=1 says so.
 
+# The directory of a plugin's own pool. Fails if the engine is elsewhere.
+own_pool() {
+  local endpoint
+  endpoint=$(endpoint)
+  [[ -z $endpoint || $endpoint == unix://* ]] || return
+  echo "$(docker info --format '{{.DockerRootDir}}')/plugins/$(field "$1" .Id)/propagated-mount/pool"
+}
+
+# The image that holds the pool, if it is not mounted there: the directory then looks as if there were no volumes.
+unmounted_image() {
+  local directory
+  directory=$(own_pool "$1") || return 0
+  if [[ -e $directory.img ]] && ! mountpoint --quiet "$directory"; then echo "$directory.img"; fi
+}
+
 # The names of those inside the plugin's own directory that were not listed, one a line: the engine lists a volume of
 # another driver in the place of one that has the same name. Fails where nobody may look, or the engine is elsewhere.
 hidden() {
-  local name=$1 listed=$2 endpoint directory found
-  endpoint=$(endpoint)
-  [[ -z $endpoint || $endpoint == unix://* ]] || return
-  directory=$(docker info --format '{{.DockerRootDir}}')/plugins/$(field "$name" .Id)/propagated-mount/pool/volumes
-  found=$(ls "$directory" 2>/dev/null) || return
+  local name=$1 listed=$2 directory found
+  directory=$(own_pool "$name") || return
+  found=$(ls "$directory/volumes" 2>/dev/null) || return
   LC_ALL=C comm -13 <(LC_ALL=C sort <<<"$listed") <(LC_ALL=C sort <<<"$found")
 }
 
@@ -20,7 +33,7 @@ users() {
 }
 
 uninstall_plugin() {
-  local name=$1 enabled listed hidden found="It had no volumes."
+  local name=$1 enabled listed image hidden found="It had no volumes."
   enabled=$(field "$name" .Enabled) || fail "There is no plugin \"$name\" in this engine."
   # The engine's name for it, with a tag.
   name=$(field "$name" .Name)
@@ -42,6 +55,11 @@ uninstall_plugin() {
   [[ -z $listed ]] || fail "The plugin \"$name\" has these volumes, and they would be deleted with it:" \
     "${listed//$'\n'/, }" \
     "Remove those you do not need (docker volume rm NAME), or all of them with it:  make uninstall FORCE=1"
+  image=$(unmounted_image "$name")
+  [[ -z $image ]] || fail "The plugin \"$name\" has an image that may hold volumes, and they would be deleted with it:" \
+    "$image is not mounted where this machine could see into it." \
+    "Switch the plugin off and on again (docker plugin disable --force ${name%:latest}, docker plugin enable ${name%:latest})," \
+    "or if you are sure:  make uninstall FORCE=1"
   hidden=$(hidden "$name" "$listed") || found="\"docker volume ls\" showed none of its volumes."
   [[ -z $hidden ]] || fail "The plugin \"$name\" has volumes that \"docker volume ls\" does not show, most likely because" \
     "another driver has volumes of the same names, and they would be deleted with it:" \

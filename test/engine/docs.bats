@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every command of the documentation, as a reader would type it. stranger.bats runs those of the README and of
-# docs/install.md, compose.bats those of the Compose example, swarm.bats those of docs/swarm.md.
+# docs/install.md, install_image.bats those of the latter about an image, compose.bats those of the Compose example,
+# swarm.bats those of docs/swarm.md.
 
 load lib
 load pools
@@ -78,6 +79,7 @@ docs/install.md#From a clone
 docs/install.md#From a registry
 docs/install.md#Remove
 docs/install.md#Upgrade
+docs/install.md#With the pool in an image
 docs/operations.md
 docs/pools.md
 docs/swarm.md
@@ -188,15 +190,16 @@ snapshot_of_nothing() {
 # "make install" of the pages, with the plugin that was staged for the tests. It first removes the plugin of "another",
 # which is in its way.
 make() {
-  local name=${DRIVER:-snapclone} setting
+  local name=${DRIVER:-snapclone} setting variant=
   for setting in "${@:2}"; do
     case $setting in
       PLUGIN_NAME=*) name=${setting#*=} ;;
       POOL=*) POOL=${setting#*=} ;;
+      IMAGE=*) variant=$setting ;;
     esac
   done
   docker volume ls -q --filter "driver=$name:latest" | xargs -r docker volume rm
   docker plugin rm -f "$name" 2>/dev/null || true
-  stage "$name" "$POOL"
-  plugin install "$name" "$POOL"
+  stage "$name" "${variant:-POOL=$POOL}"
+  plugin install "$name" "${variant:-POOL=$POOL}"
 }

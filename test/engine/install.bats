@@ -3,7 +3,7 @@
 # Docker's own commands. The plugins of these tests stand beside the suite's.
 
 load lib
-load registry
+load installing
 
 setup_file() {
   use_own_build
@@ -15,40 +15,7 @@ setup_file() {
 
 teardown_file() { stop_registry "$BATS_FILE_TMPDIR/registry"; }
 
-teardown() {
-  local status=0
-  finish || status=1
-  docker plugin ls --format '{{.Name}}' | grep -v '^snapclone:latest$' | xargs -r docker plugin rm -f
-  return "$status"
-}
-
-data_of() { echo "$ENGINE/data/plugins/$(docker plugin inspect -f '{{.Id}}' "$1")/propagated-mount"; }
-
-leftovers() {
-  local plugin
-  touch "$ENGINE/left-behind"
-  for plugin in $(docker plugin ls --filter enabled=true --format '{{.Name}}'); do
-    leftovers.py "$(data_of "$plugin")"
-  done | grep -vxFf "$ENGINE/left-behind"
-}
-
-# called NAME: this test's plugin has no alias
-called() { DRIVER=$1; }
-
-# install TAG [SETTING...]: as a user who has read what it asks for
-install() {
-  docker plugin install --alias "$DRIVER" "$repository:$1" "${@:2}" <<<y >prompt
-}
-
-# upgrade_to TAG: of a plugin that is disabled
-upgrade_to() { yes | docker plugin upgrade "$DRIVER" "$repository:$1" >prompt; }
-
-# asks_for LINE...: these privileges are all that the last prompt named
-asks_for() { diff <(printf ' - %s\n' "$@") <(grep '^ - ' prompt); }
-
-version() { cat "$(data_of "$DRIVER")/../rootfs/tag"; }
-
-setting() { docker plugin inspect -f '{{json .Settings.Env}}' "$DRIVER" | grep -oP "\"$1=\K[^\"]*"; }
+teardown() { finish_installing; }
 
 @test "installing asks for the two capabilities and nothing else" {
   install 1
@@ -161,19 +128,58 @@ setting() { docker plugin inspect -f '{{json .Settings.Env}}' "$DRIVER" | grep -
   prints "$(printf '%s\n' "$("$SNAPCLONE_BUILD/snapclone" --version | cut -d ' ' -f 2)" latest)" tags_of made
   docker plugin install --alias "$DRIVER" "$REGISTRY/made" <<<y
   volume db
-  make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -n push REGISTRY=r.example/x TAG=t >out
-  grep -E 'TAG="t" .*scripts/plugin push "r.example/x" ""' out
+  make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -n push REGISTRY=r.example/x TAG=t IMAGE=on >out
+  grep -E 'TAG="t" .*scripts/plugin push "r.example/x" "POOL=" "IMAGE=on"' out
 }
 
 tags_of() { ls "$BATS_FILE_TMPDIR/registry/data/docker/registry/v2/repositories/$1/_manifests/tags"; }
 
-@test "the variant for a pool has tags of its own, and asks for the pool too" {
-  plugin stage /srv/pool
-  TAG=nightly plugin push "$REGISTRY/variant" /srv/pool
-  prints nightly-pool tags_of variant
-  refused "ermission denied" docker plugin install --alias "$DRIVER" "$REGISTRY/variant:nightly-pool" <<<n
+# publishes VARIANT SUFFIX PRIVILEGE...: under a tag that ends so, and whoever installs that is asked for these as well
+publishes() {
+  plugin stage "$1"
+  TAG=nightly plugin push "$REGISTRY/variant$2" "$1"
+  prints "nightly$2" tags_of "variant$2"
+  refused "ermission denied" docker plugin install --alias "$DRIVER" "$REGISTRY/variant$2:nightly$2" <<<n
   mv out prompt
-  asks_for 'mount: [/srv/pool]' 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
+  asks_for "${@:3}" 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
+}
+
+@test "the variant for a pool has tags of its own, and asks for the pool too" {
+  publishes POOL=/srv/pool -pool 'mount: [/srv/pool]'
+}
+
+@test "the variant with an image has tags of its own, and asks for all devices too" {
+  publishes IMAGE=50g -image 'allow-all-devices: [true]'
+}
+
+@test "the variant with an image has one privilege, one flag and two settings more than the plugin, and nothing else" {
+  plugin stage
+  plugin stage IMAGE=50G
+  /usr/bin/python3 - "$SNAPCLONE_BUILD" <<'END'
+import json, sys
+
+plain, image = (json.load(open(f"{sys.argv[1]}/{name}/config.json")) for name in ("plugin", "plugin-image"))
+assert image["linux"].pop("allowAllDevices") is True
+*image["entrypoint"], flag, value = image["entrypoint"]
+assert (flag, value) == ("--image-default", "50g")
+*image["env"], size, reserve = image["env"]
+assert all(setting["settable"] == ["value"] and setting["description"] for setting in (size, reserve))
+assert (size["name"], size["value"]) == ("IMAGE", "50g")
+assert (reserve["name"], reserve["value"]) == ("IMAGE_RESERVE", "off")
+assert image == plain
+END
+}
+
+@test "IMAGE=off and an empty IMAGE mean the ordinary plugin" {
+  prints "staged $SNAPCLONE_BUILD/plugin" plugin stage IMAGE=off
+  prints "staged $SNAPCLONE_BUILD/plugin" plugin stage POOL= IMAGE=
+}
+
+@test "a variant that is not the staged one is not published" {
+  plugin stage IMAGE=on
+  refused 'run "make plugin IMAGE=50g" first' plugin push "$REGISTRY/image" IMAGE=50g
+  plugin stage POOL=/srv/pool
+  refused 'run "make plugin POOL=/srv/poo" first' plugin push "$REGISTRY/image" POOL=/srv/poo
 }
 
 @test "what cannot be published is refused, and the engine keeps nothing of it" {
@@ -195,16 +201,6 @@ tags_of() { ls "$BATS_FILE_TMPDIR/registry/data/docker/registry/v2/repositories/
   refused "is installed in this engine, and is not touched" \
     env TAG=1 "$BATS_TEST_DIRNAME/../../scripts/plugin" push "$repository"
   is_unchanged
-}
-
-# hide VOLUME: behind a local one of the same name, made while the plugin was off and the engine restarted
-hide() {
-  docker plugin disable -f "$DRIVER"
-  restart_engine
-  docker volume create "$1"
-  docker plugin enable "$DRIVER"
-  restart_engine
-  prints local docker volume inspect -f '{{.Driver}}' "$1"
 }
 
 @test "uninstalling does not delete a volume that the engine does not list" {
@@ -243,6 +239,30 @@ hide() {
   prints "" docker volume ls -q
 }
 
+@test "uninstalling is refused while an image does not show what it holds" {
+  install 1
+  touch "$(data_of "$DRIVER")/pool.img"
+  refused "has an image that may hold volumes" plugin uninstall "$DRIVER"
+  grep -F "$(data_of "$DRIVER")/pool.img is not mounted" out
+  docker plugin disable "$DRIVER"
+  refused "is disabled, so nobody can say which volumes it has" plugin uninstall "$DRIVER"
+  [[ -e $(data_of "$DRIVER")/pool.img ]]
+  FORCE=1 plugin uninstall "$DRIVER"
+}
+
+@test "installing over another variant says where the volumes are, and the commands are of the variant that is there" {
+  install 1
+  plugin stage IMAGE=on
+  refused "Its volumes lie inside it, and cannot be moved." plugin install "$DRIVER" IMAGE=on
+  grep -F "make install IMAGE=on PLUGIN_NAME=$DRIVER-new" out
+  docker plugin create imaged "$SNAPCLONE_BUILD/plugin-image"
+  refused "Its volumes lie inside it, in an image, and cannot be moved." plugin install imaged
+  refused "The size of its image is a setting" plugin install imaged IMAGE=50g
+  grep -F "docker plugin set imaged IMAGE=50g" out
+  grep -F "make plugin IMAGE=50g" out
+  grep -F "sudo install -m 0755 $SNAPCLONE_BUILD/plugin-image/rootfs/usr/bin/snapclone $ENGINE/data/plugins/" out
+}
+
 @test "installing over a plugin that is disabled says how to switch it on and how to renew it" {
   install 1
   docker plugin disable "$DRIVER"
@@ -264,6 +284,8 @@ before_building() {
   refused "cannot be the name of a plugin" plugin install Snapclone
   before_building 'The plugin "snapclone" is installed already' install
   before_building "POOL=$PWD/missing does not exist" install PLUGIN_NAME=other POOL="$PWD/missing"
+  before_building "and IMAGE=on cannot go together" install PLUGIN_NAME=other POOL="$PWD" IMAGE=on
+  before_building 'The plugin "snapclone" is installed already' install IMAGE=on
   before_building "and what is built here is for linux/riscv64" install PLUGIN_NAME=other ARCH=riscv64
   DOCKER_HOST=unix://$PWD/no.sock before_building "No Docker engine answers at unix://$PWD/no.sock" install
   without_docker before_building "There is no docker command here" install
@@ -278,6 +300,13 @@ without_docker() {
     /usr/bin/rm bin/docker
   fi
   "$@"
+}
+
+@test "an IMAGE that cannot be one is refused before anything is built" {
+  local wrong
+  for wrong in 5x 100 512m 0g 16t 16384g auto; do
+    before_building "IMAGE=$wrong is not known: it is on, off, or a size" plugin IMAGE="$wrong"
+  done
 }
 
 @test "what keeps it from being published is said before anything is built" {

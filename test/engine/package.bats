@@ -160,6 +160,17 @@ for page in sorted(pathlib.Path(sys.argv[1]).rglob("*.md")):
   prints "" awk '/kept/' out
 }
 
+@test "a purge keeps an image, whose volumes do not show while it is not mounted" {
+  install_package
+  in_system mkdir -p /var/lib/snapclone/pool
+  echo "an xfs" | set_file /var/lib/snapclone/pool.img
+  echo "of the xfs" | set_file /var/lib/snapclone/pool-id
+  in_system dpkg -P snapclone >out 2>&1
+  grep -F "the volumes in /var/lib/snapclone are kept" out
+  prints "an xfs" in_system cat /var/lib/snapclone/pool.img
+  prints "of the xfs" in_system cat /var/lib/snapclone/pool-id
+}
+
 @test "the service can do all it must with the capabilities that its unit leaves it" {
   local backend
   for backend in overlay copy; do

@@ -42,12 +42,12 @@ finish_pools() {
   return "$status"
 }
 
-# stage TAG POOL: the engine refuses a plugin whose root file system another one has, so each gets a tag of its own. It
+# stage TAG VARIANT: the engine refuses a plugin whose root file system another one has, so each gets a tag of its own. It
 # says what lib.bash listens for.
 stage() {
   plugin stage "$2"
-  sed -i 's/"value": "info"/"value": "debug"/' "$SNAPCLONE_BUILD/plugin-pool/config.json"
-  echo "$1" >"$SNAPCLONE_BUILD/plugin-pool/rootfs/tag"
+  sed -i 's/"value": "info"/"value": "debug"/' "$(staged "$2")/config.json"
+  echo "$1" >"$(staged "$2")/rootfs/tag"
 }
 
 # disk NAME TYPE [SIZE]: a new file system, mounted on $DISKS/NAME; fails where there is no such type
@@ -64,8 +64,8 @@ mount_disk() { mount -o loop "$DISKS/$1.img" "$DISKS/$1"; }
 
 # install_on DISK: as a user would
 install_on() {
-  stage "$1" "$DISKS/$1"
-  plugin install "snapclone-$1" "$DISKS/$1"
+  stage "$1" POOL="$DISKS/$1"
+  plugin install "snapclone-$1" POOL="$DISKS/$1"
   watch "$1" "$DISKS/$1"
 }
 
@@ -115,7 +115,7 @@ another_on() {
   on "$1"
   POOL=$DISKS/$1/pool
   mkdir "$POOL"
-  stage "$1" "$POOL"
+  stage "$1" POOL="$POOL"
   docker plugin create "$DRIVER" "$SNAPCLONE_BUILD/plugin-pool"
   watch "$1" "$POOL"
   [[ $# -eq 1 ]] || docker plugin set "$DRIVER" "${@:2}"

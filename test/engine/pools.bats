@@ -104,8 +104,8 @@ outlives_the_plugin() {
   plugin uninstall "$DRIVER" >out
   grep -qF "volumes stay in $POOL: db, dev, seed." out
   only_volumes
-  stage again "$POOL"
-  plugin install "$DRIVER" "$POOL" >out
+  stage again POOL="$POOL"
+  plugin install "$DRIVER" POOL="$POOL" >out
   grep -qF "has found these: db, dev, seed" out
   docker rm box
   is_unchanged
@@ -148,8 +148,8 @@ outlives_the_plugin() {
   on more
   mkdir -p "$default" "$mine"
   start_registry "$PWD/registry"
-  publish 1 "$default"
-  publish 2 "$default"
+  publish 1 POOL="$default"
+  publish 2 POOL="$default"
   docker plugin install --alias "$DRIVER" --grant-all-permissions "$REGISTRY/snapclone:1-pool" \
     pool.source="$mine" POOL="$mine"
   fill
@@ -203,9 +203,9 @@ took_back() { grep -F 'Undo Mount seed' "$ENGINE/log"; }
 
 @test "an installed plugin is left as it is, wherever its pool is to be" {
   on xfs
-  refused "Its volumes lie in $POOL." plugin install "$DRIVER" "$POOL"
-  refused "Its volumes lie in $POOL, and cannot be moved." plugin install "$DRIVER" "$PWD"
-  refused "Its volumes lie inside it, and cannot be moved." plugin install snapclone "$PWD"
+  refused "Its volumes lie in $POOL." plugin install "$DRIVER" POOL="$POOL"
+  refused "Its volumes lie in $POOL, and cannot be moved." plugin install "$DRIVER" POOL="$PWD"
+  refused "Its volumes lie inside it, and cannot be moved." plugin install snapclone POOL="$PWD"
 }
 
 @test "told to, uninstalling removes the volumes from the pool" {
@@ -222,20 +222,20 @@ took_back() { grep -F 'Undo Mount seed' "$ENGINE/log"; }
   mkdir full
   mkdir -m 0775 writable
   touch file full/photo
-  refused "not an absolute path" plugin install snapclone-more srv/pool
-  refused "is the root directory" plugin install snapclone-more /srv/..
-  refused "other characters" plugin install snapclone-more "$PWD/a pool"
-  refused "does not exist" plugin install snapclone-more "$PWD/missing"
-  refused "not a directory" plugin install snapclone-more "$PWD/file"
-  refused 'could be changed by others than root' plugin install snapclone-more "$PWD/writable"
-  refused '"photo" is in it' plugin install snapclone-more "$PWD/full"
+  refused "not an absolute path" plugin install snapclone-more POOL=srv/pool
+  refused "is the root directory" plugin install snapclone-more POOL=/srv/..
+  refused "other characters" plugin install snapclone-more POOL="$PWD/a pool"
+  refused "does not exist" plugin install snapclone-more POOL="$PWD/missing"
+  refused "not a directory" plugin install snapclone-more POOL="$PWD/file"
+  refused 'could be changed by others than root' plugin install snapclone-more POOL="$PWD/writable"
+  refused '"photo" is in it' plugin install snapclone-more POOL="$PWD/full"
   refused "not found" docker plugin inspect snapclone-more
 }
 
 @test "a POOL may be empty, a new disk, or a pool" {
   mkdir -p empty disk/lost+found pool/volumes
   touch pool/format
-  plugin check "$PWD/empty"
-  plugin check "$PWD//disk/"
-  plugin check "$PWD/pool"
+  plugin check POOL="$PWD/empty"
+  plugin check POOL="$PWD//disk/"
+  plugin check POOL="$PWD/pool"
 }

@@ -30,10 +30,18 @@ stop_registry() { [[ ! -e $1/pid ]] || kill "$(<"$1/pid")"; }
 
 registry_answers() { (exec 4<>"/dev/tcp/127.0.0.1/${REGISTRY#*:}") 2>/dev/null; }
 
-# publish TAG [POOL]: the plugin, with a file "tag" in its root file system to tell it by
+# staged [VARIANT]: where "plugin stage" puts that one; a variant is POOL=/srv/pool or IMAGE=on
+staged() {
+  case ${1:-} in
+    POOL=?*) echo "$SNAPCLONE_BUILD/plugin-pool" ;;
+    IMAGE=?*) echo "$SNAPCLONE_BUILD/plugin-image" ;;
+    *) echo "$SNAPCLONE_BUILD/plugin" ;;
+  esac
+}
+
+# publish TAG [VARIANT]: the plugin, with a file "tag" in its root file system to tell it by
 publish() {
-  local staged=$SNAPCLONE_BUILD/plugin${2:+-pool}
-  plugin stage "${2:-}" >/dev/null
-  echo "$1" >"$staged/rootfs/tag"
-  TAG=$1 plugin push "$REGISTRY/snapclone" "${2:-}"
+  plugin stage "${@:2}" >/dev/null
+  echo "$1" >"$(staged "${@:2}")/rootfs/tag"
+  TAG=$1 plugin push "$REGISTRY/snapclone" "${@:2}"
 }
