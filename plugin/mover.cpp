@@ -125,7 +125,7 @@ void take_identity(fs::path const& to, fs::path const& from) {
   auto target = pool::read_format(to);
   bool empty = !target || !pool::holds_trees(to);
   if (!source) return;
-  if (empty) return pool::write_format(to, {.identity = source->identity});
+  if (empty) return pool::make_empty_pool(to, source->identity);
   if (!pool::holds_trees(from) || source->identity == target->identity) return;
   throw std::runtime_error(
       to.string() + " and " + from.string() + " hold volumes of different pools, " +

@@ -106,7 +106,7 @@ Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings c
       place.why = error.what();
     }
     if (place.image && empty_pool && !pool::read_format(pool)) {
-      pool::write_format(pool, {.identity = empty_pool->identity});
+      pool::make_empty_pool(pool, empty_pool->identity);
     }
   }
   if (!place.why.empty()) {

@@ -100,8 +100,13 @@ bool holds_trees(fs::path const& root) {
                      [&](auto const& boot) { return !sys::is_empty_dir(clones / boot); });
 }
 
+void make_empty_pool(fs::path const& root, std::string const& identity) {
+  for (auto const& name : kDirectories) sys::ensure_dir(root / name);
+  write_format(root, {.identity = identity});
+}
+
 void check_not_in_use(fs::path const& root) {
-  fs::path file = root / "lock";
+  fs::path const file = root / "lock";
   if (sys::exists(file)) lock(file, root.string());
 }
 
