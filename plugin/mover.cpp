@@ -28,6 +28,7 @@ namespace snapclone {
 namespace {
 
 constexpr std::uint64_t kLeftOnHost = std::uint64_t{64} << 20U;
+constexpr char kWorkplace[] = ".moving";  // behind the pool's path
 constexpr char kGoesOn[] = "It can be interrupted at any moment; the same command goes on then";
 
 // Whether there is an image, and whether the pool is one that was moved into it.
@@ -100,7 +101,7 @@ void enter_own_namespace() {
 // The directory for the mounts of this process: a tmpfs, on an empty directory beside the pool.
 class Workplace {
  public:
-  explicit Workplace(fs::path const& pool) : path_(pool.string() + ".moving") {
+  explicit Workplace(fs::path const& pool) : path_(pool.string() + kWorkplace) {
     sys::ensure_dir(path_);
     sys::mount_tmpfs(path_, "mode=0700,size=1m");
   }
@@ -179,6 +180,15 @@ class Moving {
   volume::Move move_;
 };
 
+// What a process left that was killed before there was an image, or after it was gone.
+void clear_away(fs::path const& pool) {
+  (void)rmdir((pool.string() + kWorkplace).c_str());
+  image::ImageFiles files(pool);
+  if (sys::exists(files.image)) return;
+  sys::remove_file(files.made);
+  sys::remove_file(files.reserve);
+}
+
 void end(int signal) { _exit(128 + signal); }
 
 }  // namespace
@@ -191,6 +201,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
   Found const found = find_pool(config);
   bool const moved = found.image && (!found.directory || found.directory->in_image);
   if (into_image ? moved : !found.image) {
+    clear_away(pool);
     sys::log_info("nothing to move: the volumes of " + pool.string() + " lie in " +
                   (into_image ? "the image" : "the directory") + " already");
     return;

@@ -22,7 +22,7 @@
 namespace snapclone::volume {
 namespace {
 
-constexpr int kLooksForRoom = 20;
+constexpr int kLooksForRoom = 6;
 constexpr std::chrono::milliseconds kBetweenLooks{500};
 
 // Beside blocks, a copy takes inodes and blocks of directories, which differ between file systems.
@@ -173,7 +173,7 @@ std::uint64_t Move::free_bytes() const {
 void Move::require_room(Part const& part, std::uint64_t bytes) {
   for (int look = 0; look < kLooksForRoom; ++look) {
     if (free_bytes() >= bytes) return;
-    if (look % 5 == 0) from_.give_back();
+    if (look % 3 == 0) from_.give_back();
     (void)to_.parts.pool.disk_errors().sync();
     to_.look_again();
     if (free_bytes() >= bytes) return;

@@ -25,9 +25,10 @@ using Shows = std::map<std::string, Manifest>;
 // One place for a pool, with nobody who serves it but the test.
 struct Place {
   Media media;
-  std::string const name;
+  std::string const type;
+  std::string const name = "the pool on " + type;
 
-  explicit Place(std::string const& type) : media(type), name("the pool on " + type) {}
+  explicit Place(std::string of_type) : media(of_type), type(std::move(of_type)) {}
   ~Place() { unmount_all(media.path / "mnt"); }
 
   fs::path pool() const { return media.path / "pool"; }
@@ -40,6 +41,12 @@ struct Place {
     for (auto const& volume : serving->process->catalogue.all()) {
       std::string name_of = volume->record.name.text();
       all[name_of] = without_access_times(manifest(serving->mount(name_of, "looker")));
+      // On xfs each ACL is seen a second time.
+      for (auto& [path, shown] : all[name_of]) {
+        std::erase_if(shown, [&](auto const& item) {
+          return type == "xfs" && item.first.rfind("xattr trusted.SGI_ACL_", 0) == 0;
+        });
+      }
       serving->unmount(name_of, "looker");
     }
     return all;
@@ -301,7 +308,7 @@ BOOST_FIXTURE_TEST_CASE(what_does_not_fit_stays_where_it_is, Places) {
 BOOST_FIXTURE_TEST_CASE(what_the_other_file_system_cannot_hold_stays_where_it_is, Places) {
   {
     auto world = ext4.world();
-    world->create_with("short", "file", "x");
+    world->create_with("brief", "file", "x");
     world->create("long");
     fs::create_symlink(std::string(2000, 'l'), world->mount("long", "id") / "link");
     world->unmount("long", "id");
@@ -310,7 +317,7 @@ BOOST_FIXTURE_TEST_CASE(what_the_other_file_system_cannot_hold_stays_where_it_is
   BOOST_TEST(contains(said, "volume \"long\" cannot be moved, and is where it was"));
   BOOST_TEST(contains(said, "File name too long"));
   BOOST_TEST(ext4.records().count("long") == 1U);
-  BOOST_TEST(xfs.records().count("short") == 1U);
+  BOOST_TEST(xfs.records().count("brief") == 1U);
   BOOST_TEST(sentence(xfs, ext4) == "");
   BOOST_TEST(ext4.shows().size() == 2U);
   BOOST_TEST(!pool::holds_trees(xfs.pool()));
