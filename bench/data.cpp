@@ -25,13 +25,17 @@ std::string noise() {
 
 }  // namespace
 
+fs::path file_of(fs::path const& directory, unsigned number) {
+  return directory / ("dir-" + std::to_string(number / kFilesInDirectory)) /
+         ("file-" + std::to_string(number));
+}
+
 void fill(fs::path const& directory, DataSet const& data) {
   static std::string const block = noise();
   std::uint64_t size = data.bytes / data.files;
   for (unsigned number = 0; number < data.files; ++number) {
-    fs::path below = directory / ("dir-" + std::to_string(number / kFilesInDirectory));
-    if (number % kFilesInDirectory == 0) sys::make_dir(below, 0755);
-    fs::path path = below / ("file-" + std::to_string(number));
+    fs::path path = file_of(directory, number);
+    if (number % kFilesInDirectory == 0) sys::make_dir(path.parent_path(), 0755);
     sys::Fd file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (file.get() < 0) sys::fail("create", path.string());
     for (std::uint64_t left = size; left > 0;) {
@@ -41,6 +45,15 @@ void fill(fs::path const& directory, DataSet const& data) {
       }
       left -= part;
     }
+  }
+}
+
+void write_a_block(fs::path const& path) {
+  sys::Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) sys::fail("open", path.string());
+  std::string block(4096, 'x');
+  if (pwrite(file.get(), block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) {
+    sys::fail("write", path.string());
   }
 }
 

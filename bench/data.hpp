@@ -22,6 +22,13 @@ struct DataSet {
 
 void fill(fs::path const& directory, DataSet const& data);
 
+// Where fill() puts a data set's files.
+fs::path file_of(fs::path const& directory, unsigned number);
+inline fs::path first_file(fs::path const& directory) { return file_of(directory, 0); }
+
+// Opens a file for writing, which copies it in a clone, and overwrites its first block.
+void write_a_block(fs::path const& path);
+
 // Makes a volume with the data, and of it the snapshot `name`.
 void make_snapshot(Caller& client, std::string const& name, DataSet const& data);
 

@@ -27,6 +27,10 @@ std::map<std::string, std::function<void(Settings const&)>> const& subjects() {
       {"commits", measure_commits},
       {"copies", measure_copies},
       {"beside-copies", measure_unmount_beside_copies},
+      {"image-mounts", measure_image_mounts},
+      {"image-first-write", measure_image_first_write},
+      {"image-cache", measure_image_cache},
+      {"image-trees", measure_image_trees},
   };
   return all;
 }

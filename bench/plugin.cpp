@@ -25,19 +25,25 @@ sys::Fd open_log(fs::path const& home) {
 
 }  // namespace
 
-Plugin::Plugin(fs::path const& program, fs::path const& home, std::string const& backend)
+Plugin::Plugin(fs::path const& program, fs::path const& home, std::string const& backend,
+               std::vector<std::string> const& more_arguments)
     : home_(home),
       log_(open_log(home)),
       program_({.pool = home / "pool",
                 .mounts = home / "pool" / "mnt",
                 .socket = home / "socket",
                 .backend = backend,
+                .more_arguments = more_arguments,
                 .log = log_.get(),
                 .program = program}) {
   start();
 }
 
-Plugin::~Plugin() { end(); }
+Plugin::~Plugin() {
+  end();
+  take_down();
+  test::unmount_all(pool());  // of an image
+}
 
 double Plugin::start() {
   Stopwatch watch;

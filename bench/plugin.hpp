@@ -5,16 +5,21 @@
 #include "kit/program.hpp"
 
 #include <string>
+#include <vector>
 
 namespace snapclone::bench {
 
 namespace fs = boost::filesystem;
 
+// A pool in an image file, <home>/pool.img, that is mounted on <home>/pool.
+inline std::vector<std::string> const kInImage = {"--image", "on"};
+
 // The plugin, with no engine: the process that is measured. It serves <home>/socket, keeps its pool
 // in <home>/pool and logs to <home>/log, as verbosely as in an engine.
 class Plugin {
  public:
-  Plugin(fs::path const& program, fs::path const& home, std::string const& backend = "");
+  Plugin(fs::path const& program, fs::path const& home, std::string const& backend = "",
+         std::vector<std::string> const& more_arguments = {});
   ~Plugin();  // ends it, and takes down what it has mounted
 
   // Starts it and waits until the socket accepts; returns how long that took, in milliseconds.

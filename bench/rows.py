@@ -185,20 +185,73 @@ def copying(results):
 
 def databases(results):
     clone = results.find("database.clone")
-    ways = (("copy", "cp -a of the volume"), ("template", "CREATE DATABASE ... TEMPLATE"),
+    ways = (("image", "a clone in an image"), ("copy", "cp -a of the volume"), ("template", "CREATE DATABASE ... TEMPLATE"),
             ("template-files", "the same with STRATEGY file_copy"), ("dump", "restoring a dump"))
     for name, words in ways:
         other = results.find("database." + name)
         if clone and other:
             yield Row(f"a fresh PostgreSQL database of {clone.at['bytes'] / 1e6:,.0f} MB, to its first query: {words},"
                       " against a clone", other, clone, other.median / clone.median, "x")
-    for kind in ("ext4", "xfs"):
+    for kind, where in (("ext4", "on ext4"), ("image", "in an image")):
         taken = results.find("database.disk." + kind)
         if taken:
-            yield from absolute(f"disk that a clone of a PostgreSQL database of {taken.at['bytes'] / 1e6:,.0f} MB on {kind}"
+            yield from absolute(f"disk that a clone of a PostgreSQL database of {taken.at['bytes'] / 1e6:,.0f} MB {where}"
                                 " takes until its server has answered a query of one row", taken, None)
 
 
+def images(results):
+    """A pool in an image, against one in a directory of the same disk."""
+    mounted = results.find("image.mount")
+    if mounted:
+        yield from ratio(f"Mount, {size(mounted.at)}, in an image, against the same on ext4", mounted,
+                         results.find("image.mount.directory"), most=1.2)
+    for series in by(results, "image.first-write", "bytes"):
+        yield from absolute(f"first write to a file of {series.at['bytes'] / 1e6:,.0f} MB in a clone in an image, with cold"
+                            " caches (baseline: no clone, on ext4)", series, 10_000,
+                            results.find("image.first-write.plain", series.at))
+    cache = results.find("image.cache")
+    if cache:
+        read = cache.at["bytes"]
+        yield from absolute(f"page cache after reading {read / 1e6:,.0f} MB of a file in a clone in an image", cache,
+                            1.1 * read / 1000)
+    on_ext4 = " in a clone in an image, against the same on ext4"
+    for name, what, baseline in (("chown", "chown -R of 5,000 files" + on_ext4, "chown"),
+                                 ("links", "cp -al of 5,000 files" + on_ext4, "links"),
+                                 ("install", "5,000 hard links from a store, as pnpm makes them," + on_ext4, "install"),
+                                 ("install.reflinks", "the same with blocks shared instead, against hard links on ext4",
+                                  "install")):
+        yield from ratio(what, results.find("image." + name), results.find(f"image.{baseline}.directory"))
+
+
+def image_databases(results):
+    """PostgreSQL on such a pool, against local volumes on the same disk."""
+    clones = by(results, "first-row.image", "bytes")
+    of = "to the first row of a PostgreSQL database of"
+    for series in clones:
+        megabytes = f"{series.at['bytes'] / 1e6:,.0f} MB"
+        local = results.find("first-row.local", series.at)
+        yield from ratio(f"{of} {megabytes} in a clone in an image, against a local volume", series, local, most=1.3)
+        yield from ratio(f"{of} {megabytes} in a clone on ext4, against a local volume",
+                         results.find("first-row.ext4", series.at), local)
+    yield from flat("to the first row in an image, the slowest of these against the fastest", clones)
+    for kind, where, most in (("image", "in an image", 10_000), ("ext4", "on ext4", None)):
+        for series in by(results, "first-row.disk." + kind, "bytes"):
+            yield from absolute(f"disk taken {of} {series.at['bytes'] / 1e6:,.0f} MB in a clone {where}", series, most)
+    many_clones = results.find("clones.disk")
+    if many_clones:
+        at = many_clones.at
+        yield from absolute(f"disk taken by {at['clones']:,.0f} clones in an image of a database of"
+                            f" {at['bytes'] / 1e6:,.0f} MB, with every file opened for writing", many_clones, 100_000)
+    for kind, where, least in (("clone", "a clone", 1.2), ("volume", "a volume", 0.7),
+                               ("frozen", "a volume after a snapshot", 0.7)):
+        for name, what, limit in (("", f"pgbench in {where}", least), ("flushes.", "flushes of the disk for a transaction", None),
+                                  ("written.", "bytes written to the disk for a transaction", None)):
+            inside = f" in an image" if name == "" else f" in {where} in an image"
+            yield from ratio(f"{what}{inside}, against a local volume", results.find(f"pgbench.image.{name}{kind}"),
+                             results.find(f"pgbench.image.{name}local"), least=limit)
+
+
 def rows(results):
-    for part in (mounting, many, snapshots, containers, memory, starting, writing, copying, databases):
+    for part in (mounting, many, snapshots, containers, memory, starting, writing, copying, databases, images,
+                 image_databases):
         yield from part(results)

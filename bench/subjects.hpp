@@ -34,6 +34,10 @@ void measure_owner_changes(Settings const& settings);  // of many small files of
 void measure_commits(Settings const& settings);        // of a database in a clone
 void measure_copies(Settings const& settings);         // Mount with the copy backend
 void measure_unmount_beside_copies(Settings const& settings);
+void measure_image_mounts(Settings const& settings);       // in an image, and without one
+void measure_image_first_write(Settings const& settings);  // to large files, with cold caches
+void measure_image_cache(Settings const& settings);        // that reading a file takes
+void measure_image_trees(Settings const& settings);        // chown, links: many small files
 
 // A directory on the disk for one subject; gone with the object.
 class Home {

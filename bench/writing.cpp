@@ -16,18 +16,6 @@ namespace {
 
 constexpr std::uint64_t kMega = 1'000'000;
 
-// Where fill() puts a data set's first file.
-fs::path first_file(fs::path const& directory) { return directory / "dir-0" / "file-0"; }
-
-void write_a_block(fs::path const& path) {
-  sys::Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.get() < 0) sys::fail("open", path.string());
-  std::string block(4096, 'x');
-  if (pwrite(file.get(), block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) {
-    sys::fail("write", path.string());
-  }
-}
-
 // As many transactions of one row each, which sqlite syncs one by one.
 fs::path make_script(fs::path const& path, int commits) {
   std::ofstream script(path.string());

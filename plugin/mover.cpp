@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace snapclone {
@@ -206,8 +207,10 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
                   (into_image ? "the image" : "the directory") + " already");
     return;
   }
-  std::string kind = unfit_filesystem(pool);
-  if (!kind.empty()) {
+  struct statfs status {};
+  if (statfs(pool.c_str(), &status) != 0) sys::fail("look at", pool.string());
+  std::string kind = unfit_filesystem(static_cast<long>(status.f_type));
+  if (into_image && !kind.empty()) {
     throw std::runtime_error("no image can lie beside " + pool.string() + ", which is on " + kind);
   }
   enter_own_namespace();
@@ -229,7 +232,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
     }
   } catch (...) {
     leave_pools();
-    if (empty_image) image::remove_image(pool, place.image());
+    if (empty_image) image::remove_image(pool, place.image(), settings);
     throw;
   }
   leave_pools();
@@ -238,7 +241,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
     pool::write_format(
         pool, {.identity = format->identity, .backend = format->backend, .in_image = true});
   } else {
-    image::remove_image(pool, place.image());
+    image::remove_image(pool, place.image(), settings);
   }
   sys::log_info("done: the volumes lie in " + std::string(into_image
                                                               ? "the image " + image.file.string()

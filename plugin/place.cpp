@@ -6,11 +6,15 @@
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
-#include "tree/copy_file.hpp"
+#include "tree/open_beneath.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 namespace snapclone {
 namespace {
@@ -20,56 +24,90 @@ constexpr long kSmb2 = 0xfe534d42;
 constexpr long kCeph = 0x00c36400;
 constexpr long kFuse = 0x65735546;
 
+// With files that have no names: nothing can be left behind.
 bool can_reflink(fs::path const& directory) {
   constexpr std::size_t kBlock = 4096;
-  fs::path file = directory / (".trial-" + std::to_string(getpid()));
-  fs::path copy = file.string() + "-copy";
-  sys::write_file(file, std::string(kBlock, 'x'), sys::Durability::process);
-  bool can = tree::can_reflink(file, copy);
-  sys::remove_file(file);
-  sys::remove_file(copy);
-  return can;
+  auto unnamed = [&] { return open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); };
+  sys::Fd from(unnamed());
+  sys::Fd to(unnamed());
+  std::string content(kBlock, 'x');
+  return write(from.get(), content.data(), kBlock) == static_cast<ssize_t>(kBlock) &&
+         ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
-Circumstances look(fs::path const& pool, bool image_wanted) {
-  Circumstances found;
-  found.image = sys::exists(image::ImageFiles(pool).image);
-  found.mounted = sys::is_mounted(pool, sys::device_of(pool.parent_path()));
-  found.volumes = !found.mounted && pool::holds_trees(pool);
-  if (found.image || found.mounted || found.volumes || !image_wanted) return found;
-  found.filesystem = unfit_filesystem(pool);
-  found.reflinks = found.filesystem.empty() && can_reflink(pool.parent_path());
-  return found;
+// A directory as it is below what is mounted on it.
+class Underneath {
+ public:
+  explicit Underneath(fs::path const& directory)
+      : around_(open_tree(AT_FDCWD, directory.parent_path().c_str(),
+                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) {
+    if (around_.get() < 0) sys::fail("look below what is mounted on", directory.string());
+    path_ = fs::path(tree::proc_path(around_.get())) / directory.filename();
+  }
+  fs::path const& path() const { return path_; }
+
+ private:
+  sys::Fd around_;
+  fs::path path_;
+};
+
+long type_of(fs::path const& directory) {
+  struct statfs status {};
+  if (statfs(directory.c_str(), &status) != 0) sys::fail("look at", directory.string());
+  return static_cast<long>(status.f_type);
+}
+
+// An image that has no pool yet goes on with the identity of the directory's pool: the plugin may
+// remember that (pool/format.hpp).
+void take_over_identity(fs::path const& from, fs::path const& pool) {
+  if (pool::read_format(pool) || pool::holds_trees(pool)) return;
+  auto empty_pool = pool::read_format(from);
+  if (empty_pool) pool::make_empty_pool(pool, empty_pool->identity);
 }
 
 }  // namespace
 
-std::string unfit_filesystem(fs::path const& directory) {
-  struct statfs status {};
-  if (statfs(directory.c_str(), &status) != 0) sys::fail("look at", directory.string());
-  switch (static_cast<long>(status.f_type)) {
+std::string unfit_filesystem(long type) {
+  switch (type) {
     case NFS_SUPER_MAGIC:
     case V9FS_MAGIC:
     case AFS_SUPER_MAGIC:
     case kCifs:
     case kSmb2:
     case kCeph:
-    case kFuse:
       return "a network file system";
+    case kFuse:
+      return "a file system that a program provides (FUSE)";
+    case ECRYPTFS_SUPER_MAGIC:
+      return "eCryptfs, which has no sparse files";
     case TMPFS_MAGIC:
     case RAMFS_MAGIC:
-      return "in memory";
+      return "a file system in memory";
     default:
       return "";
   }
+}
+
+Circumstances look_at(fs::path const& pool, bool image_wanted) {
+  Circumstances found;
+  found.image = image::has_image(pool);
+  found.mounted = sys::is_mounted(pool, sys::device_of(pool.parent_path()));
+  if (!found.mounted) {
+    found.volumes = pool::holds_trees(pool);
+  } else if (found.image) {
+    found.volumes = pool::holds_trees(Underneath(pool).path());
+  }
+  if (found.image || found.mounted || found.volumes || !image_wanted) return found;
+  found.filesystem = unfit_filesystem(type_of(pool));
+  found.reflinks = found.filesystem.empty() && can_reflink(pool.parent_path());
+  return found;
 }
 
 Decision decide(bool image_wanted, Circumstances const& found) {
   if (found.image && found.volumes) {
     throw std::runtime_error(
         "there are volumes both in the pool's directory and in the image beside it: moving them "
-        "has "
-        "not ended. Finish that, in either direction, with \"snapclone --move-to\"");
+        "has not ended. Finish that, in either direction, with \"snapclone --move-to\"");
   }
   if (found.image) {
     return {.image = true,
@@ -94,19 +132,16 @@ Decision decide(bool image_wanted, Circumstances const& found) {
 
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
   sys::ensure_dir(pool);
-  Circumstances found = look(pool, image_wanted);
+  Circumstances found = look_at(pool, image_wanted);
   if (!found.image && !found.mounted) pool::check_not_in_image(pool);
   Decision decision = decide(image_wanted, found);
   Place place{.why = decision.why};
   if (decision.image) {
-    std::optional<pool::PoolFormat> empty_pool = pool::read_format(pool);
     try {
       place.image = image::mount_image(pool, settings);
+      take_over_identity(Underneath(pool).path(), pool);
     } catch (image::Unavailable const& error) {
       place.why = error.what();
-    }
-    if (place.image && empty_pool && !pool::read_format(pool)) {
-      pool::make_empty_pool(pool, empty_pool->identity);
     }
   }
   if (!place.why.empty()) {

@@ -11,18 +11,20 @@ namespace snapclone {
 
 namespace fs = boost::filesystem;
 
-// The kind of a directory's file system if no image can lie there: "a network file system". "" for
-// any other.
-std::string unfit_filesystem(fs::path const& directory);
-
 // What a start finds, for the decision.
 struct Circumstances {
   bool image = false;      // there is one
-  bool volumes = false;    // the directory itself holds some, or remains of some
+  bool volumes = false;    // the directory itself, below any mount, holds some, or remains of some
   bool mounted = false;    // a file system is mounted on it
   bool reflinks = false;   // its files can share blocks
-  std::string filesystem;  // unfit_filesystem()
+  std::string filesystem;  // what takes no image: unfit_filesystem(); "" for any other
 };
+
+// Changes nothing.
+Circumstances look_at(fs::path const& pool, bool image_wanted);
+
+// What takes no image, by the f_type of statfs(2): "a network file system"; "" for any other.
+std::string unfit_filesystem(long type);
 
 struct Decision {
   bool image = false;
@@ -38,9 +40,9 @@ struct Place {
   std::string why = {};
 };
 
-// Finds out what is there, decides, and mounts the image if that is where the volumes lie. A new
-// image takes over the identity of the directory's empty pool. Throws std::runtime_error with the
-// sentence for the log. For a process without a second thread.
+// Finds out what is there, decides, and mounts the image if that is where the volumes lie. An
+// empty image takes over the identity of the directory's empty pool. Throws std::runtime_error with
+// the sentence for the log. For a process without a second thread.
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings);
 
 }  // namespace snapclone

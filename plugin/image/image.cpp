@@ -1,59 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/image.hpp"
 
+#include "image/image_size.hpp"
 #include "image/loop_device.hpp"
 #include "image/xfs.hpp"
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
-#include "sys/text.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace snapclone::image {
 namespace {
 
-constexpr std::uint64_t kLeastByItself = std::uint64_t{64}
-                                         << 30U;               // without a size in the settings
-constexpr std::uint64_t kNoGrowth = std::uint64_t{1} << 30U;   // not worth it
-constexpr std::uint64_t kRounding = std::uint64_t{32} << 20U;  // xfs takes no tiny last group
-constexpr off_t kReserve = 64 << 20;
-constexpr std::uint64_t kBlock = 4096;
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kPause{20};
 
-// XFS_IOC_FSGROWFSDATA: the kernel has no header of these for programs.
-struct GrowData {
-  std::uint64_t blocks;
-  std::uint32_t most_percent_of_inodes;
-};
-constexpr unsigned long kGrowData = _IOW('X', 110, GrowData);
-constexpr std::uint32_t kPercentOfInodes = 25;  // as mkfs.xfs; larger than 1 TB it would be 5
-
-std::string cannot_use(fs::path const& image, int code) {
-  std::string sentence = "the image " + image.string() + " holds the volumes and cannot be used";
-  if (code == EPERM || code == EACCES) {
-    sentence +=
-        ", because the plugin may not use loop devices. Install the variant whose tag ends "
-        "in \"-image\", which asks for that";
-  }
-  return sentence + ": ";
+std::string cannot_use(fs::path const& image, std::string const& why) {
+  return "the image " + image.string() + " holds the volumes and cannot be used: " + why;
 }
 
-sys::Fd open_image(fs::path const& path, int flags) {
+sys::Fd open_file(fs::path const& path, int flags) {
   sys::Fd file(open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (file.get() < 0) sys::fail("open", path.string());
   return file;
+}
+
+sys::Fd open_image(fs::path const& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
+  if (S_ISREG(status.st_mode)) return open_file(path, 0);
+  throw std::runtime_error("it is no regular file. Put the image itself there, and no link to it");
 }
 
 struct stat status_of(int file, fs::path const& path) {
@@ -62,63 +49,85 @@ struct stat status_of(int file, fs::path const& path) {
   return status;
 }
 
-struct statvfs host_of(fs::path const& path) {
-  struct statvfs host {};
-  if (statvfs(path.parent_path().c_str(), &host) != 0) sys::fail("look at", path.string());
-  return host;
+bool is_at(int file, fs::path const& path) {
+  struct stat opened = status_of(file, path);
+  struct stat there {};
+  return lstat(path.c_str(), &there) == 0 && there.st_dev == opened.st_dev &&
+         there.st_ino == opened.st_ino;
 }
 
-void allocate(int file, off_t begin, off_t size, fs::path const& path) {
-  if (fallocate(file, FALLOC_FL_KEEP_SIZE, begin, size) == 0) return;
-  sys::fail("take " + sys::bytes_text(static_cast<std::uint64_t>(size)) + " of the disk for",
-            path.string());
-}
+// An image, named or new.
+struct Opened {
+  sys::Fd file = {};
+  fs::path path = {};
+  bool is_new = false;
+  bool made_here = false;                 // a new one that this process has locked
+  std::optional<LoopDevice> device = {};  // of a new one that another process has made
+};
 
-// Whoever finds no space frees the reserve and tries once more.
-template <class Work>
-void with_reserve(ImageFiles const& files, Work const& work) {
-  try {
-    return work();
-  } catch (sys::Error const& error) {
-    if (error.code() != ENOSPC || !sys::exists(files.reserve)) throw;
-  }
-  sys::log_warning("the host's disk is full: using " + files.reserve.string());
-  sys::remove_file(files.reserve);
-  work();
-}
-
-void keep_reserve(ImageFiles const& files) {
-  try {
-    sys::Fd file = open_image(files.reserve, O_CREAT);
-    struct stat kept {};
-    if (fstat(file.get(), &kept) == 0 && kept.st_blocks * 512 >= kReserve) return;
-    int code = posix_fallocate(file.get(), 0, kReserve);
-    if (code == 0) return;
-    sys::remove_file(files.reserve);
-    throw sys::Error("keep", files.reserve.string(), code);
-  } catch (sys::Error const& error) {
-    sys::log_warning(std::string("if the host's disk becomes full, the next start may fail: ") +
-                     error.what());
-  }
-}
-
-sys::Fd make(ImageFiles const& files, ImageSettings const& settings) {
-  sys::remove_file(files.made);
-  sys::Fd file = open_image(files.made, O_CREAT | O_EXCL);
-  struct statvfs host = host_of(files.made);
+void make(Opened const& opened, ImageSettings const& settings) {
+  int file = opened.file.get();
   Uuid uuid{};
   if (getrandom(uuid.data(), uuid.size(), 0) != static_cast<ssize_t>(uuid.size())) {
     sys::fail("read random bytes from", "getrandom");
   }
-  make_xfs(file.get(), wanted_size(settings, host.f_blocks * host.f_frsize), uuid);
-  if (fsync(file.get()) != 0) sys::fail("write out", files.made.string());
-  return file;
+  make_xfs(file, wanted_size(settings, file, opened.path), uuid);
+  if (fsync(file) != 0) sys::fail("write out", opened.path.string());
 }
 
-// A process that ended just before it could rename a new image may have it mounted still.
-bool is_attached(fs::path const& path) {
-  struct stat status {};
-  return lstat(path.c_str(), &status) == 0 && LoopDevice::find(status).has_value();
+// Whether it made the file; one that was there is opened too, if it is there still.
+bool open_new(fs::path const& path, sys::Fd& file) {
+  for (int flags : {O_CREAT | O_EXCL, 0}) {
+    try {
+      file = open_file(path, flags);
+      return flags != 0;
+    } catch (sys::Error const& error) {
+      if (error.code() != (flags != 0 ? EEXIST : ENOENT)) throw;
+    }
+  }
+  file = sys::Fd();
+  return false;
+}
+
+// Opens the image, or a new one that another process has attached, or makes a new one. False if
+// another process has just changed what is there, or is making one.
+bool open_or_make(ImageFiles const& files, ImageSettings const& settings, Opened& opened) {
+  if (sys::exists(files.image)) {
+    opened.file = open_image(files.image);
+    opened.path = files.image;
+    opened.is_new = false;
+    return true;
+  }
+  opened.path = files.made;
+  opened.is_new = true;
+  bool is_fresh = open_new(files.made, opened.file);
+  int file = opened.file.get();
+  if (file < 0) return false;
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) sys::fail("lock", files.made.string());
+    auto device = LoopDevice::find(status_of(file, files.made));
+    if (device) opened.device.emplace(std::move(*device));
+    return device.has_value();
+  }
+  if (!is_at(file, files.made)) return false;
+  if (!is_fresh || sys::exists(files.image)) {
+    sys::remove_file(files.made);
+    return false;
+  }
+  opened.made_here = true;
+  make(opened, settings);
+  return true;
+}
+
+void open_or_make_in_time(ImageFiles const& files, ImageSettings const& settings, Opened& opened) {
+  auto const end = Clock::now() + settings.patience;
+  while (!open_or_make(files, settings, opened)) {
+    if (Clock::now() > end) {
+      throw std::runtime_error("another process is making " + files.made.string() +
+                               " and does not get on: try again when that has ended");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 std::string why_not_mounted(int code, fs::path const& image) {
@@ -140,15 +149,21 @@ std::string why_not_mounted(int code, fs::path const& image) {
   }
 }
 
-void mount_device(LoopDevice const& device, fs::path const& pool, fs::path const& image) {
-  constexpr int kAttempts = 40;
-  constexpr std::chrono::milliseconds kPause{50};
+// Where it is mounted already, by an earlier process or another one, it joins that.
+void mount_device(LoopDevice const& device, fs::path const& mount_point, fs::path const& image) {
+  constexpr int kAttempts = 100;
   for (int attempt = 1;; ++attempt) {
-    if (mount(device.node().c_str(), pool.c_str(), "xfs", MS_NOATIME, nullptr) == 0) return;
+    if (sys::device_of(mount_point) == device.number()) return;
+    if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
+      throw std::runtime_error("another file system is mounted on " + mount_point.string() +
+                               ": unmount it, the image " + image.string() + " belongs there");
+    }
+    DeviceNode node = device.node();
+    if (mount(node.path().c_str(), mount_point.c_str(), "xfs", MS_NOATIME, nullptr) == 0) return;
     int code = errno;
-    // Another mount of it is just coming or going.
-    if (code != EBUSY || attempt == kAttempts) {
-      throw sys::Error("mount the image " + image.string() + " on", pool.string(), code,
+    // Another mount of it is just coming or going, or another process has removed the node.
+    if ((code != EBUSY && code != ENOENT) || attempt == kAttempts) {
+      throw sys::Error("mount the image " + image.string() + " on", mount_point.string(), code,
                        why_not_mounted(code, image));
     }
     std::this_thread::sleep_for(kPause);
@@ -157,9 +172,9 @@ void mount_device(LoopDevice const& device, fs::path const& pool, fs::path const
 
 // A file system that was shut down after an error can be mounted without complaint, while
 // containers keep it alive.
-void check_alive(fs::path const& pool, fs::path const& image) {
+void check_alive(fs::path const& mount_point, fs::path const& image) {
   int code = 0;
-  sys::Fd file(open(pool.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  sys::Fd file(open(mount_point.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.get() < 0 || write(file.get(), "x", 1) != 1 || fsync(file.get()) != 0) code = errno;
   if (code == 0 || code == ENOSPC) return;
   throw sys::Error("write to the image", image.string(), code,
@@ -167,115 +182,36 @@ void check_alive(fs::path const& pool, fs::path const& image) {
                    "has. Stop the containers that use its volumes, then enable the plugin again");
 }
 
-void grow(int file, LoopDevice const& device, fs::path const& pool, std::uint64_t size,
-          fs::path const& image) {
-  if (ftruncate(file, static_cast<off_t>(size)) != 0) sys::fail("enlarge", image.string());
-  device.take_new_size();
-  GrowData wanted{size / kBlock, kPercentOfInodes};
-  sys::Fd root = sys::open_dir(pool);
-  if (ioctl(root.get(), kGrowData, &wanted) != 0) {
-    sys::fail("enlarge the file system in", image.string());
+// The commit point. A process that has joined may be the first there.
+void give_name(Opened const& opened, fs::path const& image) {
+  int file = opened.file.get();
+  if (is_at(file, opened.path)) {
+    try {
+      sys::rename_new(opened.path, image);
+    } catch (sys::Error const&) {
+      if (!is_at(file, image)) throw;
+    }
   }
-  sys::log_info("the image " + image.string() + " has grown to " + sys::bytes_text(size));
-}
-
-std::uint64_t size_of_mounted(fs::path const& pool) {
-  struct statvfs now {};
-  if (statvfs(pool.c_str(), &now) != 0) sys::fail("look at", pool.string());
-  return now.f_blocks * now.f_frsize;
-}
-
-void follow_size(int file, LoopDevice const& device, fs::path const& pool, Xfs const& xfs,
-                 ImageSettings const& settings, fs::path const& image) {
-  struct statvfs host = host_of(image);
-  std::uint64_t wanted = wanted_size(settings, host.f_blocks * host.f_frsize);
-  // The kernel says it, and not the file: there it is written late.
-  std::uint64_t now = size_of_mounted(pool) + xfs.log_size;
-  bool by_itself = settings.size == 0;
-  if (wanted <= now + (by_itself ? kNoGrowth : kRounding)) return;
-  try {
-    grow(file, device, pool, wanted, image);
-  } catch (sys::Error const& error) {
-    sys::log_warning(std::string(error.what()) + "; it stays as large as it is (" +
-                     sys::bytes_text(now) + ") until the next start");
+  if (!is_at(file, image)) {
+    throw std::runtime_error(opened.path.string() +
+                             " was removed while it was made: unmount it, "
+                             "and enable the plugin again");
   }
+  sys::sync_dir(image.parent_path());
 }
 
-void check_not_smaller(int file, ImageSettings const& settings, fs::path const& image) {
-  std::uint64_t size = static_cast<std::uint64_t>(status_of(file, image).st_size);
-  if (settings.size == 0 || settings.size + kRounding >= size) return;
-  throw std::runtime_error(
-      "IMAGE cannot be " + sys::bytes_text(settings.size) + ", because it has " +
-      sys::bytes_text(size) +
-      " already, and xfs cannot shrink. Set IMAGE=on, or that size or more: it "
-      "takes no more of the host's disk than its volumes need");
-}
-
-// Takes all space of the image, if there is as much.
-bool reserve_all(int file, Xfs const& xfs, fs::path const& image) {
-  struct statvfs host = host_of(image);
-  std::uint64_t taken = static_cast<std::uint64_t>(status_of(file, image).st_blocks) * 512;
-  std::uint64_t missing = xfs.size > taken ? xfs.size - taken : 0;
-  std::uint64_t free = host.f_bavail * host.f_frsize;
-  if (missing == 0) return true;
-  std::string cannot = "IMAGE_RESERVE=on cannot be had: the image " + image.string() + " of " +
-                       sys::bytes_text(xfs.size) + " would take " + sys::bytes_text(missing) +
-                       " more";
-  if (missing >= free) {
-    sys::log_warning(cannot + ", and the host's disk has " + sys::bytes_text(free) +
-                     ". It takes its space when it needs it");
-    return false;
-  }
-  if (fallocate(file, 0, 0, static_cast<off_t>(xfs.size)) == 0) return true;
-  sys::log_warning(cannot + ": " + sys::errno_text(errno));
-  return false;
-}
-
-// The errors that mean "not on this machine". Others may be gone tomorrow, and a pool that was once
-// begun in a directory stays there.
-bool never_works(int code) {
-  constexpr int kCodes[] = {EPERM,  EACCES, ENODEV,     ENOENT, ENXIO,
-                            EINVAL, ENOSYS, EOPNOTSUPP, EFBIG};
-  return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
-}
-
-struct Opened {
-  sys::Fd file;
-  fs::path path;
-  bool is_new;
-};
-
-Opened open_or_make(ImageFiles const& files, ImageSettings const& settings) {
-  if (sys::exists(files.image)) return {open_image(files.image, 0), files.image, false};
-  if (is_attached(files.made)) return {open_image(files.made, 0), files.made, true};
-  return {make(files, settings), files.made, true};
-}
-
-MountedImage mount_opened(fs::path const& mount_point, ImageFiles const& files,
-                          Opened const& opened, ImageSettings const& settings) {
+MountedImage mount_opened(ImageFiles const& files, ImageSettings const& settings,
+                          fs::path const& mount_point, Opened& opened) {
   int file = opened.file.get();
   Xfs xfs = read_xfs(file);
   check_not_smaller(file, settings, files.image);
-  // A copy of an image may have made a hole of the log, which is full of zeros. If the host's disk
-  // then becomes full, the first write of the log would end the file system.
-  with_reserve(files, [&] {
-    allocate(file, static_cast<off_t>(xfs.log_offset), static_cast<off_t>(xfs.log_size),
-             opened.path);
-  });
-  LoopDevice device = device_of(file, opened.path.string());
-  if (sys::device_of(mount_point) != device.number()) {
-    if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
-      throw std::runtime_error("another file system is mounted on " + mount_point.string() +
-                               ": unmount it, the image " + files.image.string() +
-                               " belongs there");
-    }
-    with_reserve(files, [&] { mount_device(device, mount_point, files.image); });
-  }
+  sys::make_private(opened.path);
+  with_reserve(files, [&] { reserve_log(file, xfs, opened.path); });
+  LoopDevice device = opened.device ? std::move(*opened.device)
+                                    : device_of(file, opened.path.string(), settings.patience);
+  with_reserve(files, [&] { mount_device(device, mount_point, files.image); });
   check_alive(mount_point, files.image);
-  if (opened.is_new) {
-    sys::rename_new(opened.path, files.image);
-    sys::sync_dir(files.image.parent_path());
-  }
+  if (opened.is_new) give_name(opened, files.image);
   follow_size(file, device, mount_point, xfs, settings, files.image);
   keep_reserve(files);
   if (!device.direct_io()) {
@@ -283,7 +219,38 @@ MountedImage mount_opened(fs::path const& mount_point, ImageFiles const& files,
                      ": what is read from the pool is in memory twice");
   }
   return {files.image, opened.is_new, device.direct_io(),
-          settings.reserved && reserve_all(file, read_xfs(file), files.image)};
+          settings.reserved && reserve_all(file, files.image)};
+}
+
+// A file that no loop device may be opened for was not attached by this process.
+bool is_attached(Opened const& opened) {
+  try {
+    return LoopDevice::find(status_of(opened.file.get(), opened.path)).has_value();
+  } catch (std::runtime_error const&) {
+    return false;
+  }
+}
+
+// Removes what this process has made. Returns false if that is in use: it is mounted already, or
+// another process has joined.
+bool discard(Opened const& opened, fs::path const& mount_point, ImageSettings const& settings) {
+  if (opened.file.get() < 0) return true;
+  if (sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) return false;
+  auto const end = Clock::now() + settings.patience;
+  while (is_attached(opened)) {  // the kernel may take a moment
+    if (Clock::now() > end) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  if (opened.made_here && is_at(opened.file.get(), opened.path)) sys::remove_file(opened.path);
+  return true;
+}
+
+// The errors that mean "not on this machine". Others may be gone tomorrow, and a pool that was once
+// begun in a directory stays there.
+bool never_works(int code) {
+  constexpr int kCodes[] = {EPERM,  EACCES, ENODEV, ENOENT,     ENXIO,
+                            EINVAL, ENOSYS, ENOTTY, EOPNOTSUPP, EFBIG};
+  return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
 }  // namespace
@@ -293,53 +260,61 @@ ImageFiles::ImageFiles(fs::path const& pool)
       made(image.string() + ".new"),
       reserve(image.string() + ".reserve") {}
 
-std::uint64_t wanted_size(ImageSettings const& settings, std::uint64_t host_size) {
-  std::uint64_t size = settings.size != 0 ? settings.size : std::max(kLeastByItself, host_size);
-  return std::min(size, kMostImage) / kBlock * kBlock;
+bool has_image(fs::path const& pool) {
+  ImageFiles files(pool);
+  if (sys::exists(files.image)) return true;
+  struct stat made {};
+  if (lstat(files.made.c_str(), &made) != 0) return false;
+  if (!sys::is_mounted(pool, sys::device_of(pool.parent_path()))) return false;
+  try {
+    auto device = LoopDevice::find(made);
+    return device && device->number() == sys::device_of(pool);
+  } catch (std::runtime_error const& error) {
+    throw std::runtime_error(cannot_use(files.made, error.what()));
+  }
 }
 
 MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
                          fs::path const& mount_point) {
   ImageFiles files(pool);
   sys::ensure_dir(mount_point);
-  bool existed = sys::exists(files.image);
+  Opened opened;  // with its lock
   int code = 0;
   std::string problem;
   try {
-    return mount_opened(mount_point, files, open_or_make(files, settings), settings);
+    open_or_make_in_time(files, settings, opened);
+    return mount_opened(files, settings, mount_point, opened);
   } catch (sys::Error const& error) {
     code = error.code();
     problem = error.what();
   } catch (std::exception const& error) {
     problem = error.what();
   }
-  if (existed) throw std::runtime_error(cannot_use(files.image, code) + problem);
-  if (sys::exists(files.image) ||
-      sys::is_mounted(mount_point, sys::device_of(mount_point.parent_path()))) {
-    throw std::runtime_error(problem);
-  }
-  sys::remove_file(files.made);
-  if (never_works(code)) throw Unavailable(problem);
+  opened.device.reset();
+  if (sys::exists(files.image)) throw std::runtime_error(cannot_use(files.image, problem));
+  bool gone = discard(opened, mount_point, settings);
+  if (gone && never_works(code)) throw Unavailable(problem);
   throw std::runtime_error("cannot make an image for the volumes: " + problem);
 }
 
-void remove_image(fs::path const& pool, fs::path const& mount_point) {
+void remove_image(fs::path const& pool, fs::path const& mount_point,
+                  ImageSettings const& settings) {
   ImageFiles files(pool);
   sys::Fd file = open_image(files.image, 0);
   sys::unmount(mount_point);
-  // The loop device has the lock while it has the file.
-  constexpr int kAttempts = 100;
-  int attempt = 0;
-  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0 && ++attempt < kAttempts) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  auto const end = Clock::now() + settings.patience;
+  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) sys::fail("lock", files.image.string());
+    if (Clock::now() > end) {
+      throw std::runtime_error("the image " + files.image.string() +
+                               " holds nothing any more and is not removed, because somebody still "
+                               "has it mounted: unmount it and give the same command again");
+    }
+    std::this_thread::sleep_for(kPause);
   }
   // The image last: while it is there, it is known that something is left to be done.
   for (auto const& path : {files.reserve, files.made, files.image}) sys::remove_file(path);
   sys::sync_dir(files.image.parent_path());
-  if (attempt < kAttempts) return;
-  sys::log_warning("the image " + files.image.string() +
-                   " is removed, but somebody still has its file system mounted: its space is free "
-                   "when that ends");
 }
 
 }  // namespace snapclone::image

@@ -3,8 +3,8 @@
 
 #include "sys/file.hpp"
 
+#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -36,10 +36,13 @@ inline constexpr std::uint64_t kMostImage = std::uint64_t{16383} << 30U;
 struct ImageSettings {
   std::uint64_t size = 0;  // 0: as large as the host's file system, and at least 64 GiB
   bool reserved = false;   // all its space is taken at once
+  // How long to wait for another process that has the image locked.
+  std::chrono::milliseconds patience = std::chrono::seconds(5);
 };
 
-// The size that an image shall have, and how large a new one is made.
-std::uint64_t wanted_size(ImageSettings const& settings, std::uint64_t host_size);
+// Whether there is an image: with its name, or mounted on the pool's directory by a process that
+// ended before it could give it the name. Throws std::runtime_error.
+bool has_image(fs::path const& pool);
 
 // An image that is mounted.
 struct MountedImage {
@@ -51,30 +54,33 @@ struct MountedImage {
 
 // Makes the image of the pool's directory `pool` if there is none, attaches it to a loop device,
 // mounts that on the directory `mount_point`, which is the pool's own for a plugin, proves that it
-// can be written, and lets it grow to what the settings say.
+// can be written, and lets it grow to what the settings say. Makes it root's alone.
 //
 // There is never a second loop device with one image, and never a second mount of it:
 //   - the image is known by device and inode, and never by a path or the number of a loop device;
 //   - an flock(2) of the image, taken on the descriptor that the loop device is given, stays with
-//     the device for as long as that has the file. Nobody attaches an image without the lock;
+//     the device for as long as that has the file. Nobody makes, attaches or removes an image
+//     without the lock;
 //   - who does not get the lock uses the device that has it. To mount it is to join the mount;
 //   - xfs refuses a second device with its UUID, and is never told not to (nouuid).
 // Nothing here is ever unmounted: the mount goes with its last user, and the device with the mount.
 //
 // A new image gets its name by a rename, when it is mounted and synced. That is the commit point: a
-// process that ends before leaves pool.img.new, and the next one mounts that, or makes it anew.
+// process that ends before leaves pool.img.new. If that is mounted still, the next process gives it
+// the name; otherwise it makes another one. Nothing in an image that is refused is changed.
 //
-// It needs CAP_SYS_ADMIN and CAP_MKNOD, and must be allowed to open block devices. For a process
-// without a second thread. Throws Unavailable, or, with a sentence for the log, std::runtime_error:
-// if there is an image that cannot be used, or a new one fails for a reason that may pass.
+// It needs CAP_SYS_ADMIN and CAP_MKNOD, and must be allowed to open block devices. Any number of
+// processes may do this at once. Throws Unavailable, and has then left nothing behind; or, with a
+// sentence for the log, std::runtime_error: if there is an image that cannot be used, or a new one
+// fails for a reason that may pass.
 MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
                          fs::path const& mount_point);
 inline MountedImage mount_image(fs::path const& pool, ImageSettings const& settings) {
   return mount_image(pool, settings, pool);
 }
 
-// Unmounts the image, which holds nothing that is needed, and removes it. Waits until its loop
-// device has let it go, 5 s at most. Nobody has anything in it open. Throws sys::Error.
-void remove_image(fs::path const& pool, fs::path const& mount_point);
+// Unmounts the image, which holds nothing that is needed, and removes it when its loop device has
+// let it go. Nobody has anything in it open. Throws std::runtime_error; then it is still there.
+void remove_image(fs::path const& pool, fs::path const& mount_point, ImageSettings const& settings);
 
 }  // namespace snapclone::image

@@ -25,8 +25,8 @@ constexpr unsigned kMiscMajor = 10;
 constexpr unsigned kLoopControlMinor = 237;
 
 constexpr unsigned kBlock = 4096;
-constexpr int kAttempts = 100;  // others take free devices as well
-constexpr std::chrono::milliseconds kPause{50};
+constexpr int kAttempts = 100;  // others take free devices, and remove nodes, as well
+constexpr std::chrono::milliseconds kPause{5};
 
 std::string const kSys = "/sys/block";
 
@@ -46,18 +46,44 @@ DeviceNode open_loop(int index, int flags) {
           makedev(kLoopMajor, static_cast<unsigned>(index)), flags};
 }
 
+std::string advice_for(int code) {
+  switch (code) {
+    case EPERM:
+    case EACCES:
+      return "the plugin may not use loop devices: install the variant whose tag ends in "
+             "\"-image\", which asks for that";
+    case ENXIO:
+    case ENODEV:
+      return "this kernel has no loop devices, or may not load them: load the module \"loop\" on "
+             "the host";
+    default:
+      return "";
+  }
+}
+
+bool is_gone(int code) { return code == ENXIO || code == ENODEV; }
+
 }  // namespace
 
 DeviceNode::DeviceNode(fs::path path, mode_t type, dev_t number, int flags)
     : path_(std::move(path)) {
   constexpr mode_t kMode = 0600;
-  made_ = mknod(path_.c_str(), type | kMode, number) == 0;
-  if (!made_ && errno != EEXIST) sys::fail("make the device file", path_.string());
-  fd_ = sys::Fd(open(path_.c_str(), flags | O_CLOEXEC));
-  if (fd_.get() >= 0) return;
-  int code = errno;
-  if (made_) (void)unlink(path_.c_str());
-  throw sys::Error("open", path_.string(), code);
+  for (int attempt = 1;; ++attempt) {
+    made_ = mknod(path_.c_str(), type | kMode, number) == 0;
+    if (!made_ && errno != EEXIST) {
+      int code = errno;
+      throw sys::Error("make the device file", path_.string(), code, advice_for(code));
+    }
+    fd_ = sys::Fd(open(path_.c_str(), flags | O_CLOEXEC));
+    if (fd_.get() >= 0) return;
+    int code = errno;
+    if (made_) (void)unlink(path_.c_str());
+    // Another process had made it, and has removed it again.
+    bool removed = code == ENOENT && !made_;
+    if (!removed || attempt == kAttempts) {
+      throw sys::Error("open", path_.string(), code, advice_for(code));
+    }
+  }
 }
 
 DeviceNode::DeviceNode(DeviceNode&& other) noexcept
@@ -74,25 +100,36 @@ LoopDevice::LoopDevice(DeviceNode node, int index)
       index_(index),
       number_(makedev(kLoopMajor, static_cast<unsigned>(index))) {}
 
+std::optional<LoopDevice> LoopDevice::opened(int index) {
+  try {
+    return LoopDevice(open_loop(index, O_RDONLY), index);
+  } catch (sys::Error const& error) {
+    if (is_gone(error.code())) return std::nullopt;
+    throw;
+  }
+}
+
 std::optional<LoopDevice> LoopDevice::find(struct stat const& file) {
+  std::string unusable;
   for (auto const& name : sys::list_dir(kSys)) {
     auto index = index_of(name);
     if (!index || !sys::exists(fs::path(kSys) / name / "loop")) continue;
     // Opened first, and asked then: while it is open it cannot change to another file.
-    LoopDevice device(open_loop(*index, O_RDONLY), *index);
+    auto device = opened(*index);
+    if (!device) continue;
     loop_info64 info{};
-    if (ioctl(device.node_.fd(), LOOP_GET_STATUS64, &info) != 0) {
-      if (errno == ENXIO) continue;  // free by now
-      sys::fail("ask what is attached to", device.node().string());
+    if (ioctl(device->node_.fd(), LOOP_GET_STATUS64, &info) != 0) {
+      if (is_gone(errno)) continue;  // free by now
+      sys::fail("ask what is attached to", device->node_.path().string());
     }
     if (info.lo_device != file.st_dev || info.lo_inode != file.st_ino) continue;
     bool whole = info.lo_offset == 0 && info.lo_sizelimit == 0;
     if (whole && (info.lo_flags & LO_FLAGS_READ_ONLY) == 0) return device;
-    throw std::runtime_error(
-        device.node().string() + " has it already, " +
-        (whole ? "read-only" : "and only a part of it") +
-        ": detach that with \"losetup -d\", and unmount what is mounted from it before");
+    unusable = device->node_.path().string() + " has it already, " +
+               (whole ? "read-only" : "and only a part of it") +
+               ": unmount what is mounted from that, and detach it with \"losetup -d\"";
   }
+  if (!unusable.empty()) throw std::runtime_error(unusable);
   return std::nullopt;
 }
 
@@ -101,40 +138,50 @@ LoopDevice LoopDevice::attach(int file, std::string const& name) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     int index = ioctl(control.fd(), LOOP_CTL_GET_FREE);
     if (index < 0) sys::fail("get a free loop device from", control.path().string());
-    // Read-only and not O_EXCL: mount(2) must be able to open it for itself while this is open.
-    LoopDevice device(open_loop(index, O_RDONLY), index);
-    DeviceNode writable = open_loop(index, O_RDWR);
-    loop_config config{};
-    config.fd = static_cast<unsigned>(file);
-    config.block_size = kBlock;
-    config.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR;
-    name.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
-    if (ioctl(writable.fd(), LOOP_CONFIGURE, &config) == 0) return device;
-    if (errno != EBUSY) sys::fail("attach " + name + " to", device.node().string());
-    std::this_thread::sleep_for(kPause / 10);
+    if (auto device = opened(index)) {
+      if (device->take(file, name)) return std::move(*device);
+    }
+    std::this_thread::sleep_for(kPause);
   }
   throw sys::Error("attach", name, EBUSY, "other programs took every free loop device");
 }
 
+// False if somebody was faster. This object has it open for reading only, and not with O_EXCL:
+// mount(2) must be able to open it for itself.
+bool LoopDevice::take(int file, std::string const& name) const {
+  DeviceNode writable = open_loop(index_, O_RDWR);
+  loop_config config{};
+  config.fd = static_cast<unsigned>(file);
+  config.block_size = kBlock;
+  config.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR;
+  name.copy(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE - 1);
+  if (ioctl(writable.fd(), LOOP_CONFIGURE, &config) == 0) return true;
+  if (errno == EBUSY || is_gone(errno)) return false;
+  sys::fail("attach " + name + " to", node_.path().string());
+}
+
+DeviceNode LoopDevice::node() const { return open_loop(index_, O_RDONLY); }
+
 bool LoopDevice::direct_io() const {
   fs::path file = fs::path(kSys) / ("loop" + std::to_string(index_)) / "loop/dio";
-  return sys::read_file(file).front() == '1';
+  return sys::read_file(file) == "1\n";
 }
 
 void LoopDevice::take_new_size() const {
-  DeviceNode writable = open_loop(index_, O_RDWR);
-  if (ioctl(writable.fd(), LOOP_SET_CAPACITY) != 0) sys::fail("enlarge", node().string());
+  if (ioctl(node_.fd(), LOOP_SET_CAPACITY) != 0) sys::fail("enlarge", node_.path().string());
 }
 
-LoopDevice device_of(int file, std::string const& name) {
+LoopDevice device_of(int file, std::string const& name, std::chrono::milliseconds patience) {
   struct stat status {};
   if (fstat(file, &status) != 0) sys::fail("look at", name);
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  auto const end = std::chrono::steady_clock::now() + patience;
+  for (;;) {
     bool locked = flock(file, LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno != EWOULDBLOCK) sys::fail("lock", name);
     // Also with the lock: somebody may have attached it by hand, without.
     if (auto device = LoopDevice::find(status)) return std::move(*device);
     if (locked) return LoopDevice::attach(file, name);
+    if (std::chrono::steady_clock::now() > end) break;
     std::this_thread::sleep_for(kPause);
   }
   throw std::runtime_error("cannot attach " + name +

@@ -3,7 +3,7 @@
 
 #include "sys/file.hpp"
 
-#include <cstdint>
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -14,10 +14,10 @@ namespace snapclone::image {
 namespace fs = boost::filesystem;
 
 // A device's node in /dev, opened. In a plugin's container /dev has no node of a disk: then one is
-// made, and removed again by the destructor.
+// made, and removed again by the destructor. So the path may be gone when another process made it.
 class DeviceNode {
  public:
-  // Throws sys::Error.
+  // Throws sys::Error, with the way out.
   DeviceNode(fs::path path, mode_t type, dev_t number, int flags);
   DeviceNode(DeviceNode&& other) noexcept;
   DeviceNode& operator=(DeviceNode&&) = delete;
@@ -34,12 +34,13 @@ class DeviceNode {
 
 // A loop device that has a whole file, for reading and writing. While this object lives the device
 // keeps the file. It lets go of it when the last mount and the last such object have gone
-// (LO_FLAGS_AUTOCLEAR). Everything throws sys::Error.
+// (LO_FLAGS_AUTOCLEAR; not if somebody attached the file by hand, without that). Everything throws
+// sys::Error.
 class LoopDevice {
  public:
   // The device that has the file; none if no device has. The file is known by device and inode: the
-  // path that the kernel shows changes with mount namespaces. Throws std::runtime_error if a device
-  // has it that cannot be used: read-only, or for a part of the file.
+  // path that the kernel shows changes with mount namespaces. Throws std::runtime_error if only
+  // devices have it that cannot be used: read-only, or for a part of the file.
   static std::optional<LoopDevice> find(struct stat const& file);
 
   // Attaches an open file to a free device, with blocks of 4096 bytes and, where the file can,
@@ -47,23 +48,28 @@ class LoopDevice {
   // people who look at the device.
   static LoopDevice attach(int file, std::string const& name);
 
-  fs::path const& node() const { return node_.path(); }
   dev_t number() const { return number_; }
   bool direct_io() const;
 
-  // The file has become longer.
+  // Another node of it, for mount(2), which wants a path.
+  DeviceNode node() const;
+
+  // The file has become longer. Needs CAP_SYS_ADMIN.
   void take_new_size() const;
 
  private:
   LoopDevice(DeviceNode node, int index);
+  static std::optional<LoopDevice> opened(int index);  // none if there is no such device
+  bool take(int file, std::string const& name) const;
 
   DeviceNode node_;
   int index_;
   dev_t number_;
 };
 
-// The device of an image, attached if it was not: see Mounted (image.hpp) for the rules. `file` is
-// opened for writing. Waits up to 5 s for somebody who is just attaching or detaching it.
-LoopDevice device_of(int file, std::string const& name);
+// The device of an image, attached if it was not: see mount_image() for the rules. `file` is opened
+// for writing. Waits so long for somebody who is just attaching or detaching it, then throws
+// std::runtime_error.
+LoopDevice device_of(int file, std::string const& name, std::chrono::milliseconds patience);
 
 }  // namespace snapclone::image

@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr int kNiceness = 10;
 constexpr auto kFreeing = 2s;  // in which xfs frees the blocks of what was deleted
-constexpr auto kRetry = 250ms;
+constexpr std::chrono::milliseconds kRetry{250};
+constexpr std::chrono::milliseconds kOnlyToReport = 10s;
 constexpr std::uint64_t kNoRoom = std::uint64_t{16} << 20U;
 
 std::string no_room_on_host(fs::path const& image, SpaceFigures const& now) {
@@ -98,9 +99,12 @@ void Space::look_and_bound() {
 }
 
 // Never fails: the xfs stays bounded as it was then.
-void Space::offer_nothing() const {
+void Space::offer_nothing() {
+  if (reserved_) return;
   try {
-    if (!reserved_) xfs_.offer_nothing();
+    xfs_.offer_nothing();
+    sys::MutexLock lock(mutex_);
+    report_.offered = 0;
   } catch (std::exception const& error) {
     sys::log_debug(error.what());  // the caller says what has failed before
   }
@@ -111,7 +115,7 @@ void Space::follow(std::stop_token const& stop) {
     std::chrono::milliseconds pause = kRetry;
     {
       sys::MutexLock lock(mutex_);
-      if (problem_.empty()) pause = until_next_look(figures_);
+      if (problem_.empty()) pause = reserved_ ? kOnlyToReport : until_next_look(figures_);
     }
     sys::rest(pause, stop);
     if (!stop.stop_requested()) round();

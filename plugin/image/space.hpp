@@ -61,7 +61,7 @@ class Space {
   using Clock = TrimPlan::Clock;
 
   void look_and_bound() EXCLUDES(mutex_);
-  void offer_nothing() const;
+  void offer_nothing();
   void follow(std::stop_token const& stop);
   void tidy(std::stop_token const& stop);
   void wait_for_work(std::stop_token const& stop);

@@ -29,9 +29,15 @@ std::string name_of(int file) {
   return error ? "the image" : name.string();
 }
 
+// Throws for the errno of the call that just failed.
+[[noreturn]] void fail(std::string const& step, int file) {
+  int const code = errno;
+  throw sys::Error(step, name_of(file), code);
+}
+
 struct stat status_of(int file) {
   struct stat status {};
-  if (fstat(file, &status) != 0) sys::fail("look at", name_of(file));
+  if (fstat(file, &status) != 0) fail("look at", file);
   return status;
 }
 
@@ -42,7 +48,7 @@ void write_blocks(int file, std::uint64_t first, std::vector<Block> const& block
   while (left > 0) {
     ssize_t written = pwrite(file, bytes, left, at);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) sys::fail("write an xfs to", name_of(file));
+    if (written < 0) fail("write an xfs to", file);
     bytes += written;
     at += written;
     left -= static_cast<std::size_t>(written);
@@ -52,7 +58,7 @@ void write_blocks(int file, std::uint64_t first, std::vector<Block> const& block
 void take_space(int file, std::uint64_t first, std::uint64_t blocks) {
   while (fallocate(file, 0, static_cast<off_t>(first * kBlock),
                    static_cast<off_t>(blocks * kBlock)) != 0) {
-    if (errno != EINTR) sys::fail("take space for the log of the xfs in", name_of(file));
+    if (errno != EINTR) fail("take space for the log of the xfs in", file);
   }
 }
 
@@ -69,7 +75,7 @@ bool fits_together(Superblock const& super) {
   std::uint64_t const group = super.agblocks.get();
   std::uint64_t const groups = super.agcount.get();
   return group >= kLeastGroup && group <= kLargestGroup &&
-         super.agblklog == std::bit_width(group - 1) && groups > 0 && size <= most &&
+         super.agblklog == std::bit_width(group - 1) && size < most &&
          size > (groups - 1) * group && size <= groups * group;
 }
 
@@ -89,7 +95,7 @@ void make_xfs(int file, std::uint64_t size, Uuid const& uuid) {
   }
   Geometry const geometry = geometry_of(size);
   if (ftruncate(file, static_cast<off_t>(geometry.size * kBlock)) != 0) {
-    sys::fail("make " + std::to_string(geometry.size * kBlock) + " bytes of", name_of(file));
+    fail("make " + std::to_string(geometry.size * kBlock) + " bytes of", file);
   }
   take_space(file, geometry.log_start(), kLogBlocks);
   write_blocks(file, geometry.log_start(), {log_record(uuid)});
@@ -104,17 +110,15 @@ Xfs decode_superblock(std::string_view block) {
   if (block.size() < kBlock) refuse("it ends within its superblock");
   Superblock super;
   std::memcpy(&super, block.data(), sizeof super);
-  auto blocks_of = [](std::uint32_t bytes) { return std::to_string(bytes) + " bytes"; };
+  auto refuse_size = [](std::string const& what, std::uint32_t bytes) {
+    refuse("its xfs has " + what + " of " + std::to_string(bytes) + " bytes, and not of 4096");
+  };
   if (super.magicnum.get() != Superblock::kMagic) refuse_damaged("it does not begin with an xfs");
   if ((super.versionnum.get() & 0xfU) != (Superblock::kVersion & 0xfU)) {
     refuse("its xfs is not of version 5");
   }
-  if (super.blocksize.get() != kBlock) {
-    refuse("its xfs has blocks of " + blocks_of(super.blocksize.get()) + ", and not of 4096");
-  }
-  if (super.sectsize.get() != kBlock) {
-    refuse("its xfs has sectors of " + blocks_of(super.sectsize.get()) + ", and not of 4096");
-  }
+  if (super.blocksize.get() != kBlock) refuse_size("blocks", super.blocksize.get());
+  if (super.sectsize.get() != kBlock) refuse_size("sectors", super.sectsize.get());
   if (super.crc != checksum_of(block.data(), kBlock, offsetof(Superblock, crc))) {
     refuse_damaged("the checksum of its superblock is wrong");
   }
@@ -140,7 +144,7 @@ Xfs read_xfs(int file) {
   while (got < block.size()) {
     ssize_t more = pread(file, block.data() + got, block.size() - got, static_cast<off_t>(got));
     if (more < 0 && errno == EINTR) continue;
-    if (more < 0) sys::fail("read the superblock of", name_of(file));
+    if (more < 0) fail("read the superblock of", file);
     if (more == 0) break;
     got += static_cast<std::size_t>(more);
   }

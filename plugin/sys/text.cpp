@@ -72,16 +72,14 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text, std::string_view
 }
 
 std::string bytes_text(std::uint64_t bytes) {
-  constexpr std::string_view kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  constexpr std::string_view kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
   constexpr std::uint64_t kStep = 1024;
+  if (bytes < kStep) return counted(bytes, "byte");
   std::size_t unit = 0;
-  std::uint64_t tenths = bytes * 10;
-  while (unit + 1 < std::size(kUnits) && tenths >= kStep * 10) {
-    tenths /= kStep;
-    ++unit;
-  }
-  std::string number = std::to_string(tenths / 10);
-  if (tenths % 10 != 0) number += "." + std::to_string(tenths % 10);
+  for (; bytes >= kStep * kStep && unit + 1 < std::size(kUnits); ++unit) bytes /= kStep;
+  std::string number = std::to_string(bytes / kStep);
+  std::uint64_t tenths = bytes % kStep * 10 / kStep;
+  if (tenths != 0) number += "." + std::to_string(tenths);
   return number + " " + std::string(kUnits[unit]);
 }
 

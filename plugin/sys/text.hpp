@@ -27,7 +27,7 @@ std::string join(std::vector<std::string> const& items, std::string_view separat
 // are those that exist, each 1024 times the one before. Nothing for any other text.
 std::optional<std::uint64_t> parse_bytes(std::string_view text, std::string_view units);
 
-// "512 MiB", "1.5 GiB": for sentences.
+// "512 MiB", "1.5 GiB", "1 byte": for sentences. Rounded down.
 std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace snapclone::sys

@@ -16,6 +16,7 @@ void options(std::string_view input);
 void targets(std::string_view input);
 void records(std::string_view input);
 void formats(std::string_view input);
+void superblocks(std::string_view input);
 
 struct FuzzTarget {
   std::string_view name;  // of its directory in corpus/, too
@@ -26,7 +27,8 @@ inline constexpr FuzzTarget kFuzzTargets[] = {{"requests", requests},
                                               {"options", options},
                                               {"targets", targets},
                                               {"records", records},
-                                              {"formats", formats}};
+                                              {"formats", formats},
+                                              {"superblocks", superblocks}};
 
 inline void require(bool holds, std::string const& property) {
   if (!holds) throw std::logic_error("does not hold: " + property);

@@ -10,4 +10,7 @@ namespace snapclone::test {
 // cannot be taken back: for in_a_thread().
 void fail_calls(std::map<std::string, int> const& errors);
 
+// The process is killed as soon as it makes this system call. For a process that may die.
+void die_at(std::string const& call);
+
 }  // namespace snapclone::test

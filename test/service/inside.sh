@@ -75,6 +75,20 @@ is_known_after_the_engine_restarts() {
 seed" docker volume ls -q && prints original run -v seed:/data image cat /data/file
 }
 
+# What a process in the unit's control group may do. Opening reads nothing, and waits for nothing.
+opens_loop_devices_and_no_other() {
+  # shellcheck disable=SC2016 # for the inner shell
+  sh -c '
+    echo $$ >/sys/fs/cgroup/system.slice/snapclone.service/cgroup.procs && mkdir /dev/made && cd /dev/made &&
+      mknod loop-control c 10 237 && mknod loop b 7 0 && mknod log c 1 11 && mknod disk b 8 0 || exit 1
+    for device in log disk; do
+      (: <"$device") 2>&1 | grep "Operation not permitted" || exit 1
+    done
+    for device in loop-control loop; do
+      ! (: <"$device") 2>&1 | grep "Operation not permitted" || exit 1
+    done'
+}
+
 is_removed_without_its_volumes() {
   docker rm -f one && dpkg -r snapclone && ! systemctl is-active --quiet snapclone &&
     dpkg -P snapclone && [ -e /var/lib/snapclone/pool/volumes/db/volume.json ]
@@ -92,5 +106,6 @@ it "is started again when it was killed, under a running container" survives sys
 it "is upgraded under a running container" survives dpkg -i /mnt/snapclone_*.deb
 it "takes its settings from its file" changes_a_setting
 it "is known to the engine after that was restarted" is_known_after_the_engine_restarts
+it "opens loop devices and no other ones, and makes any" opens_loop_devices_and_no_other
 it "is removed and purged, and its volumes stay" is_removed_without_its_volumes
 echo end

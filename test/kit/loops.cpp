@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kit/loops.hpp"
+
+#include "sys/error.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+namespace snapclone::test {
+namespace {
+
+constexpr char kPath[] = "PATH=$PATH:/usr/sbin:/sbin; ";
+
+std::vector<std::string> loops(std::function<bool(loop_info64 const&)> const& wanted) {
+  std::vector<std::string> found;
+  for (auto const& name : sys::list_dir("/sys/block")) {
+    if (!sys::exists(fs::path("/sys/block") / name / "loop")) continue;
+    std::string node = "/dev/" + name;
+    sys::Fd device(open(node.c_str(), O_RDONLY | O_CLOEXEC));
+    loop_info64 info{};
+    if (device.get() < 0 || ioctl(device.get(), LOOP_GET_STATUS64, &info) != 0) continue;
+    if (wanted(info)) found.push_back(node);
+  }
+  return found;
+}
+
+struct stat status_of(fs::path const& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) sys::fail("look at", path.string());
+  return status;
+}
+
+}  // namespace
+
+std::vector<std::string> loops_with(fs::path const& file) {
+  struct stat status = status_of(file);
+  return loops([&](loop_info64 const& info) {
+    return info.lo_device == status.st_dev && info.lo_inode == status.st_ino;
+  });
+}
+
+std::vector<std::string> loops_on(fs::path const& path) {
+  struct stat status = status_of(path);
+  return loops([&](loop_info64 const& info) { return info.lo_device == status.st_dev; });
+}
+
+void run_command(std::string const& command) {
+  if (std::system((kPath + ("{ " + command + "; } >/dev/null 2>&1")).c_str()) != 0) {
+    throw std::runtime_error(command + " failed");
+  }
+}
+
+std::string output_of(std::string const& command) {
+  FILE* pipe = popen((kPath + command).c_str(), "re");
+  if (pipe == nullptr) sys::fail("run", command);
+  std::string text;
+  char buffer[256];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) text += buffer;
+  if (pclose(pipe) != 0) throw std::runtime_error(command + " failed");
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+}  // namespace snapclone::test
