@@ -90,13 +90,19 @@ Found find_pool(Config const& config) {
   return found;
 }
 
-// From here on nothing that is mounted can be seen by others, or outlives the process. What others
-// unmount goes here as well, and so is not kept.
-void enter_own_namespace() {
+// From here on nobody sees what this process mounts, and it goes with the process. What others
+// unmount goes here as well, so that they are not kept from it. What they mount comes, but not in
+// the pool's surroundings: a plugin that is started meanwhile mounts the image on the pool's
+// directory before it finds that it may not have it.
+void enter_own_namespace(fs::path const& around) {
+  auto set = [](fs::path const& target, unsigned long propagation) {
+    if (mount("none", target.c_str(), nullptr, propagation, nullptr) == 0) return;
+    sys::fail("keep apart from the host what is mounted on", target.string());
+  };
   if (unshare(CLONE_NEWNS) != 0) sys::fail("make", "a mount namespace");
-  if (mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
-    sys::fail("keep apart from the host", "the mounts");
-  }
+  set("/", MS_REC | MS_SLAVE);
+  if (around != "/") sys::bind(around, around);
+  set(around, MS_PRIVATE);
 }
 
 // The directory for the mounts of this process: a tmpfs, on an empty directory beside the pool.
@@ -156,7 +162,10 @@ class Moving {
         directory_parts_(open_parts(pool, "", place.mounts("directory-mounts"))),
         image_parts_(open_parts(place.image(), image.file.string(), place.mounts("image-mounts"))),
         directory_{directory_parts_, "the directory " + pool.string(), [] {}, [] {}, kLeftOnHost},
-        image_{image_parts_, "the image " + image.file.string(), [this] { space_.trim(); },
+        image_{image_parts_, "the image " + image.file.string(),
+               [this, &image] {
+                 if (!image.reserved) space_.trim();
+               },
                [this] { space_.round(); }, 0},
         move_(into_image ? directory_ : image_, into_image ? image_ : directory_) {}
 
@@ -213,7 +222,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
   if (into_image && !kind.empty()) {
     throw std::runtime_error("no image can lie beside " + pool.string() + ", which is on " + kind);
   }
-  enter_own_namespace();
+  enter_own_namespace(pool.parent_path());
   Workplace place(pool);
   image::ImageSettings settings{config.image_size, config.image_reserve};
   image::MountedImage image = image::mount_image(pool, settings, place.image());
@@ -240,6 +249,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
     auto format = pool::read_format(pool);
     pool::write_format(
         pool, {.identity = format->identity, .backend = format->backend, .in_image = true});
+    image::detach_image(pool, place.image(), settings);
   } else {
     image::remove_image(pool, place.image(), settings);
   }

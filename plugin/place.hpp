@@ -17,7 +17,7 @@ struct Circumstances {
   bool volumes = false;    // the directory itself, below any mount, holds some, or remains of some
   bool mounted = false;    // a file system is mounted on it
   bool reflinks = false;   // its files can share blocks
-  std::string filesystem;  // what takes no image: unfit_filesystem(); "" for any other
+  std::string filesystem;  // a kind that takes no image: "a network file system"; "" for any other
 };
 
 // Changes nothing.
