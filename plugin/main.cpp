@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.hpp"
 #include "daemon.hpp"
+#include "mover.hpp"
 #include "place.hpp"
 #include "sys/capabilities.hpp"
 #include "sys/device_rules.hpp"
@@ -61,6 +62,17 @@ void give_up_privileges(Config const& config) {
   }
 }
 
+// In a terminal, so nobody starts it again or waits for it.
+int move(Config const& config) {
+  try {
+    move_volumes(config, [&] { give_up_privileges(config); });
+    return 0;
+  } catch (std::exception const& error) {
+    sys::log_error(std::string("not moved: ") + error.what());
+    return 1;
+  }
+}
+
 int run(int argc, char const* const* argv) {
   Config config;
   try {
@@ -88,6 +100,7 @@ int run(int argc, char const* const* argv) {
   sys::set_log_level(config.log_level);
   try {
     for (auto const& warning : config.warnings) sys::log_warning(warning);
+    if (!config.move_to.empty()) return move(config);
     // Loop devices and mounts of them need more than what follows.
     Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve});
     give_up_privileges(config);

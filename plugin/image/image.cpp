@@ -324,4 +324,30 @@ MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
   throw std::runtime_error("cannot make an image for the volumes: " + problem);
 }
 
+sys::Fd detach_image(fs::path const& pool, fs::path const& mount_point,
+                     ImageSettings const& settings) {
+  fs::path const image = ImageFiles(pool).image;
+  sys::Fd file = open_image(image);
+  sys::unmount(mount_point);
+  auto const end = Clock::now() + settings.patience;
+  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) sys::fail("lock", image.string());
+    if (Clock::now() > end) {
+      throw std::runtime_error("all is moved, but somebody else has the image " + image.string() +
+                               " mounted: unmount it there, and give the same command again");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return file;
+}
+
+void remove_image(fs::path const& pool, fs::path const& mount_point,
+                  ImageSettings const& settings) {
+  sys::Fd locked = detach_image(pool, mount_point, settings);
+  ImageFiles files(pool);
+  // The image last: while it is there, it is known that something is left to be done.
+  for (auto const& path : {files.reserve, files.made, files.image}) sys::remove_file(path);
+  sys::sync_dir(files.image.parent_path());
+}
+
 }  // namespace snapclone::image

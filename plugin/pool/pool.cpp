@@ -105,11 +105,17 @@ void make_empty_pool(fs::path const& root, std::string const& identity) {
   write_format(root, {.identity = identity});
 }
 
+void check_not_in_use(fs::path const& root) {
+  fs::path const file = root / "lock";
+  if (sys::exists(file)) lock(file, root.string());
+}
+
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {
   sys::ensure_dir(root_);
   std::optional<PoolFormat> found = read_format(root_);
   if (found) {
+    check_not_in_image(root_);
     check_whole(root_);
   } else {
     check_nothing_else_is_in(root_);

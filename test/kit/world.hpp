@@ -51,7 +51,10 @@ class Disk {
 struct Process {
   Process(fs::path const& disk, std::string const& backend_name, volume::Turns::Execute execute)
       : store(pool::Pool(disk / "pool"),
-              {disk / "mnt", backend_name, std::chrono::milliseconds(40)}, std::move(execute)) {
+              {.mounts = disk / "mnt",
+               .backend = backend_name,
+               .settle = std::chrono::milliseconds(40)},
+              std::move(execute)) {
     store.open();
   }
   volume::Store store;

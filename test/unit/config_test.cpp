@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -198,6 +199,16 @@ BOOST_AUTO_TEST_CASE(a_relative_path_in_a_directory_that_was_deleted_is_refused_
   });
   BOOST_TEST(sentence.find("the path \"mnt\" is relative") == 0U);
   BOOST_TEST(sentence.find("No such file or directory") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(moving_volumes_needs_no_socket_and_one_of_two_places) {
+  char const* arguments[] = {"snapclone", "--pool", "/p", "--move-to", "image", "--image", "50g"};
+  Config config = read_config(std::size(arguments), arguments);
+  BOOST_TEST(config.move_to == "image");
+  BOOST_TEST(config.image_size == std::uint64_t{50} << 30U);
+  BOOST_TEST(refused({"--move-to", "disk"}) ==
+             "--move-to disk is not known: it is image or directory");
+  BOOST_TEST(refused({"--move-to="}) == "--move-to  is not known: it is image or directory");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
