@@ -14,14 +14,17 @@
 #include "volume/mount_points.hpp"
 #include "volume/move.hpp"
 
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -152,21 +155,34 @@ void leave_pools() {
   if (fchdir(sys::open_dir("/").get()) != 0) sys::fail("enter", "/");
 }
 
+// What others have written and what is not on the host's disk yet counts as taken there, so for
+// moments an image may offer nothing. The pools need a little when they are opened.
+void wait_for_some_room(image::Space& space, fs::path const& mounted) {
+  constexpr int kLooks = 40;
+  constexpr std::uint64_t kSome = std::uint64_t{16} << 20U;
+  for (int look = 0; look < kLooks; ++look) {
+    struct statvfs now {};
+    if (statvfs(mounted.c_str(), &now) != 0) sys::fail("look at", mounted.string());
+    if (std::uint64_t{now.f_bavail} * now.f_frsize >= kSome) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    space.round();
+  }
+}
+
 // The two pools, open, and the work between them.
 class Moving {
  public:
   Moving(fs::path const& pool, Workplace const& place, image::MountedImage const& image,
-         bool into_image)
+         image::Space& space, bool into_image)
       : into_image_(into_image),
-        space_(image.file, place.image(), image.reserved),
         directory_parts_(open_parts(pool, "", place.mounts("directory-mounts"))),
         image_parts_(open_parts(place.image(), image.file.string(), place.mounts("image-mounts"))),
         directory_{directory_parts_, "the directory " + pool.string(), [] {}, [] {}, kLeftOnHost},
         image_{image_parts_, "the image " + image.file.string(),
-               [this, &image] {
-                 if (!image.reserved) space_.trim();
+               [&image, &space] {
+                 if (!image.reserved) space.trim();
                },
-               [this] { space_.round(); }, 0},
+               [&space] { space.round(); }, 0},
         move_(into_image ? directory_ : image_, into_image ? image_ : directory_) {}
 
   // Whether a new image may be removed again if this throws.
@@ -182,7 +198,6 @@ class Moving {
 
  private:
   bool const into_image_;
-  image::Space space_;
   volume::StoreParts directory_parts_;
   volume::StoreParts image_parts_;
   volume::Side directory_;
@@ -230,8 +245,10 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
   bool empty_image = image.is_new;
   try {
     check_backend(place.image(), image.file.string());
+    image::Space space(image.file, place.image(), image.reserved);
+    wait_for_some_room(space, place.image());
     take_identity(into_image ? place.image() : pool, into_image ? pool : place.image());
-    std::optional<Moving> moving(std::in_place, pool, place, image, into_image);
+    std::optional<Moving> moving(std::in_place, pool, place, image, space, into_image);
     try {
       moving->run();
     } catch (...) {

@@ -106,8 +106,15 @@ void make_empty_pool(fs::path const& root, std::string const& identity) {
 }
 
 void check_not_in_use(fs::path const& root) {
-  fs::path const file = root / "lock";
-  if (sys::exists(file)) lock(file, root.string());
+  fs::path const path = root / "lock";
+  sys::Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENOENT) return;
+  if (fd.get() < 0) sys::fail("open", path.string());
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) sys::fail("lock", path.string());
+  throw std::runtime_error("the pool " + root.string() +
+                           " is in use by a plugin: disable it first, with \"docker plugin disable "
+                           "--force snapclone\", or stop the service");
 }
 
 Pool::Pool(fs::path root, std::string const& on_host)

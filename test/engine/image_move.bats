@@ -107,11 +107,11 @@ kill_after_the_first() {
 
 @test "while the plugin runs nothing is moved, out of a directory or an image" {
   installed
-  refused "in use by another snapclone" move_to image
+  refused "is in use by a plugin: disable it first" move_to image
   [[ ! -e $data/pool.img ]]
   into_image
   docker plugin enable "$DRIVER"
-  refused "in use by another snapclone" move_to directory
+  refused "is in use by a plugin: disable it first" move_to directory
   is_unchanged
 }
 

@@ -29,7 +29,9 @@ namespace {
 
 using Shows = std::map<std::string, Manifest>;
 
-constexpr std::uint64_t kHost = 1024;  // megabytes
+// Megabytes. An image offers nothing while as much as its host has free waits to be written on the
+// machine, to whatever disk.
+constexpr std::uint64_t kHost = 8192;
 
 [[noreturn]] void broken(std::string const& promise, std::string const& details) {
   throw std::runtime_error(promise + ":\n" + details);
@@ -46,7 +48,7 @@ Shows shows(World& world) {
   return all;
 }
 
-std::string differences(Shows const& before, Shows& after) {
+std::string changed_volumes(Shows const& before, Shows& after) {
   std::string lines;
   for (auto const& [name, shown] : before) {
     std::string found = differences(shown, after[name]);
@@ -104,7 +106,7 @@ class Mover {
     Program program({.pool = pool(),
                      .mounts = directory_ / "mnt",
                      .socket = directory_ / "s.sock",
-                     .more_arguments = {"--move-to", where}});
+                     .more_arguments = {"--move-to", where, "--image", "2g"}});
     tracer.describe_all(fault.at == 0);
     tracer.arm(fault);
     program.start(&tracer);
@@ -140,7 +142,7 @@ class Mover {
     }
     World world(directory_, "overlay");
     Shows after = shows(world);
-    std::string changed = differences(host_.before, after);
+    std::string changed = changed_volumes(host_.before, after);
     if (!changed.empty()) broken("volumes show something else, after " + target_, changed);
     eventually([&] { return leftovers(pool(), directory_ / "mnt").empty(); }, 10s);
     std::string left = leftovers(pool(), directory_ / "mnt");
