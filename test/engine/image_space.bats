@@ -77,7 +77,7 @@ load image
   docker plugin create another "$SNAPCLONE_BUILD/plugin-image"
   eventually prints '' devices_of "$(data_of other)/pool.img"
   copy_image other another
-  DRIVER=another refuses_to_start 'install the variant whose tag ends in "-image"'
+  DRIVER=another refuses_to_start 'install the variant whose tag ends in'
 }
 
 # fill_host BYTES: leaves so much free on the engine's disk
@@ -94,7 +94,7 @@ offers_at_most() { [[ $(status "$1" pool.image.offered_bytes) -le $2 ]]; }
   start box -v work:/data
   fill_host $((1200 << 20))
   eventually offers_at_most work $((300 << 20))
-  inside box 'yes "all of this" | head -c 1000000000 >/data/big 2>/tmp/message; grep -q "No space left" /tmp/message'
+  inside box 'yes "all of this" | dd of=/data/big bs=64k count=16000 2>/tmp/message; grep -q "No space left" /tmp/message'
   sync -f "$data/pool"
   echo 3 >/proc/sys/vm/drop_caches
   inside box 'size=$(wc -c </data/big); [ $size -gt 10000000 ]; yes "all of this" | head -c $size | cmp - /data/big'
