@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t kStatBlock = 512;
 constexpr std::uint64_t kNoticeable = std::uint64_t{1} << 20U;
+constexpr std::uint64_t kLeft = std::uint64_t{2} << 20U;
+constexpr std::uint64_t kRoomForLeft = 16 * kLeft;
 constexpr int kAttempts = 20;
 
 struct statvfs space_of(sys::Fd const& fd, fs::path const& path) {
@@ -67,28 +69,28 @@ BoundedXfs::Inside BoundedXfs::look_inside() const {
 }
 
 std::uint64_t BoundedXfs::bound(SpaceFigures const& figures) const {
-  return keep_back(reserve(figures));
+  return keep_back(reserve(figures), figures.host_free >= kRoomForLeft ? kLeft : 0);
 }
 
 void BoundedXfs::offer_nothing() const {
   Inside now = look_inside();
-  keep_back(now.size * now.block);
+  keep_back(now.size * now.block, 0);
 }
 
 std::uint64_t BoundedXfs::unbound(SpaceFigures const& figures) const {
-  return keep_back(least_reserve(figures));
+  return keep_back(least_reserve(figures), 0);
 }
 
 // Fails with ENOSPC, and in part, if a writer took free blocks just then, and, before Linux 5.18,
-// if there are none. In both cases what it has achieved is looked at.
+// if there are none. In both cases what it has achieved is looked at. EROFS: nobody can take any.
 int BoundedXfs::set_reserve(std::uint64_t blocks) const {
   sys::XfsReserve reserve{.blocks = blocks, .available = 0};
   if (ioctl(root_.get(), sys::kXfsSetReserve, &reserve) == 0) return 0;
-  if (errno == ENOSPC) return ENOSPC;
+  if (errno == ENOSPC || errno == EROFS) return errno;
   sys::fail("bound the space of the file system in", path_.string());
 }
 
-std::uint64_t BoundedXfs::keep_back(std::uint64_t bytes) const {
+std::uint64_t BoundedXfs::keep_back(std::uint64_t bytes, std::uint64_t left) const {
   Inside now = look_inside();
   std::uint64_t const blocks = bytes / now.block + (bytes % now.block != 0 ? 1 : 0);
   std::uint64_t const noticeable = kNoticeable / now.block;
@@ -99,12 +101,18 @@ std::uint64_t BoundedXfs::keep_back(std::uint64_t bytes) const {
     }
     return now.offered * now.block;
   }
+  if (now.reserved > 0 && now.offered * now.block <= left) {
+    // What is freed next is to be offered, too, and not to fill the reserve.
+    if (now.wanted > now.reserved) set_reserve(now.reserved);
+    return now.offered * now.block;
+  }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     // Only what is wanted more than before is taken. So a reserve that is not full is first told to
     // want no more than it has.
     if (now.wanted > now.reserved) set_reserve(now.reserved);
     int code = set_reserve(blocks);
     now = look_inside();
+    if (code == EROFS) break;
     bool nothing_left = now.offered == 0;
     if (code == 0 && now.wanted >= blocks && (now.reserved >= blocks || nothing_left)) break;
     if (nothing_left) break;

@@ -21,7 +21,9 @@ class BoundedXfs {
   SpaceFigures look() const;
 
   // Keeps back what `figures` demand (reserve()), and returns what is offered then. It gives back
-  // what it had kept only if that is worth mentioning.
+  // what it had kept only if that is worth mentioning. Up to 2 MiB that are offered it leaves so,
+  // if the host has room for them below its margin: a pool frees as much for a start on a full disk
+  // (pool/pool.hpp), which must find it.
   std::uint64_t bound(SpaceFigures const& figures) const;
 
   // Keeps everything back that is free and that will be freed.
@@ -47,7 +49,7 @@ class BoundedXfs {
     std::uint64_t size;
   };
   Inside look_inside() const;
-  std::uint64_t keep_back(std::uint64_t bytes) const;
+  std::uint64_t keep_back(std::uint64_t bytes, std::uint64_t left) const;
   int set_reserve(std::uint64_t blocks) const;
 
   fs::path const path_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "conformance/ground.hpp"
+#include "conformance/full.hpp"
 
-#include <map>
+#include "kit/eventually.hpp"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -12,9 +12,9 @@
 namespace snapclone::test {
 namespace {
 
-class Filler {
+class PoolFiller final : public Filler {
  public:
-  explicit Filler(fs::path directory) : path_(std::move(directory)) {
+  explicit PoolFiller(fs::path directory) : path_(std::move(directory)) {
     spend_disk();
     fs::create_directory(path_);
     struct statvfs room {};
@@ -23,13 +23,13 @@ class Filler {
     if (bytes > 0) posix_fallocate(created("most").get(), 0, bytes);
     fill();
   }
-  ~Filler() { end(); }
-  Filler(Filler const&) = delete;
-  Filler& operator=(Filler const&) = delete;
+  ~PoolFiller() override { end(); }
+  PoolFiller(PoolFiller const&) = delete;
+  PoolFiller& operator=(PoolFiller const&) = delete;
 
   // Until nothing goes any more, whatever has been freed meanwhile. The last pieces are the
   // smallest.
-  void fill() {
+  void fill() override {
     for (std::size_t size : {1U << 20U, 1U << 17U, kSmallest}) {
       while (grow(size)) {
       }
@@ -37,14 +37,14 @@ class Filler {
   }
 
   // Makes room for a block, or a name. Says whether there was something to take away.
-  bool give() {
+  bool give() override {
     if (files_ == 0) return false;
     fs::remove(path_ / std::to_string(files_--));
     sys::sync_filesystem(sys::open_dir(path_).get());
     return true;
   }
 
-  void end() {
+  void end() override {
     fs::remove_all(path_);
     sys::sync_filesystem(sys::open_dir(path_.parent_path()).get());
   }
@@ -71,10 +71,33 @@ class Filler {
   int files_ = 0;
 };
 
-using Verbs = std::map<std::string, std::function<void()>>;
+// 0 if it succeeds.
+int failure(std::function<void()> const& verb) {
+  try {
+    verb();
+    return 0;
+  } catch (sys::Error const& error) {
+    return error.code();
+  }
+}
 
-// All that need room, on a world with the volumes db, which is mounted, and dev, the snapshot seed
-// and its clone "live". They make the volume "new", or a mount of that ID.
+void make_read_only(fs::path directory, bool read_only) {
+  while (!sys::is_mounted(directory)) directory = directory.parent_path();
+  unsigned long flags = MS_REMOUNT | MS_NOATIME | (read_only ? MS_RDONLY : 0);
+  if (::mount(nullptr, directory.c_str(), nullptr, flags, nullptr) != 0) {
+    sys::fail("remount", directory.string());
+  }
+}
+
+void check_all_is_there(Conforming& world) {
+  BOOST_TEST(world.content("seed", "file") == "sealed");
+  BOOST_TEST(world.content("dev", "file") == "sealed");
+  BOOST_TEST(world.content("db", "file") == "later");
+  world.check_all_is_gone();
+}
+
+}  // namespace
+
 Verbs verbs_on(Conforming& world) {
   return {
       {"create", [&] { world.create("new"); }},
@@ -110,36 +133,24 @@ void check_nothing_has_changed(Conforming& world) {
   BOOST_TEST(world.process->catalogue.counts(volume::VolumeName("dev")).empty());
 }
 
-void check_all_is_there(Conforming& world) {
-  BOOST_TEST(world.content("seed", "file") == "sealed");
-  BOOST_TEST(world.content("dev", "file") == "sealed");
-  BOOST_TEST(world.content("db", "file") == "later");
-  world.check_all_is_gone();
+void finish(Conforming& world) {
+  BOOST_TEST(World::read(world.mount("seed", "live") / "own") == "live");
+  for (int i = 0; i < 2; ++i) world.unmount("seed", "live");
+  world.unmount("db", "writer");
+  check_all_is_there(world);
 }
 
-// 0 if it succeeds.
-int failure(std::function<void()> const& verb) {
-  try {
-    verb();
-    return 0;
-  } catch (sys::Error const& error) {
-    return error.code();
+void check_creates_refused(Conforming& world, std::string const& why) {
+  for (auto const& [name, verb] : verbs_on(world)) {
+    if (contains(name, "mount")) continue;
+    BOOST_TEST_CONTEXT(name) {
+      BOOST_TEST(contains(refusal(verb), why));
+      check_nothing_has_changed(world);
+    }
   }
 }
 
-void make_read_only(fs::path directory, bool read_only) {
-  while (!sys::is_mounted(directory)) directory = directory.parent_path();
-  unsigned long flags = MS_REMOUNT | MS_NOATIME | (read_only ? MS_RDONLY : 0);
-  if (::mount(nullptr, directory.c_str(), nullptr, flags, nullptr) != 0) {
-    sys::fail("remount", directory.string());
-  }
-}
-
-}  // namespace
-
-PROMISE(wherever_a_verb_finds_the_disk_full_nothing_has_changed) {
-  prepare(world);
-  Filler filler(world.disk.path / "filler");
+void check_verbs_on_a_full_disk(Conforming& world, Filler& filler) {
   for (auto const& [name, verb] : verbs_on(world)) {
     BOOST_TEST_CONTEXT(name) {
       std::size_t layers = world.layers();
@@ -160,13 +171,10 @@ PROMISE(wherever_a_verb_finds_the_disk_full_nothing_has_changed) {
     }
   }
   filler.end();
-  BOOST_TEST(World::read(world.mount("seed", "live") / "own") == "live");
-  for (int i = 0; i < 2; ++i) world.unmount("seed", "live");
-  world.unmount("db", "writer");
-  check_all_is_there(world);
+  finish(world);
 }
 
-PROMISE(a_full_disk_keeps_nothing_from_being_ended_removed_or_started) {
+fs::path use_some(Conforming& world) {
   world.create_with("db", "file", "sealed");
   world.snapshot("db", "seed");
   world.create("work");
@@ -174,7 +182,10 @@ PROMISE(a_full_disk_keeps_nothing_from_being_ended_removed_or_started) {
   World::write(clone / "own", "live");
   World::write(world.mount("work", "live") / "file", "kept");
   world.process->pool.keep_reserve();
-  Filler filler(world.disk.path / "filler");
+  return clone;
+}
+
+void check_ends_removals_and_starts(Conforming& world, Filler& filler, fs::path const& clone) {
   BOOST_TEST(world.mount("seed", "live") == clone);
   world.restart();
   BOOST_TEST(World::read(clone / "own") == "live");
@@ -190,6 +201,37 @@ PROMISE(a_full_disk_keeps_nothing_from_being_ended_removed_or_started) {
   filler.end();
   BOOST_TEST(world.content("work", "file") == "kept");
   world.check_all_is_gone();
+}
+
+PROMISE(wherever_a_verb_finds_the_disk_full_nothing_has_changed) {
+  world.checks_room = false;  // it became full when the plugin had looked
+  world.restart();
+  prepare(world);
+  PoolFiller filler(world.disk.path / "filler");
+  check_verbs_on_a_full_disk(world, filler);
+}
+
+PROMISE(a_full_disk_keeps_nothing_from_being_ended_removed_or_started) {
+  fs::path clone = use_some(world);
+  PoolFiller filler(world.disk.path / "filler");
+  check_ends_removals_and_starts(world, filler, clone);
+}
+
+PROMISE_WHERE(create_says_in_time_that_the_image_is_full, ground.in_image) {
+  prepare(world);
+  auto looked = [&] {
+    world.process->space->round();
+    return true;
+  };
+  {
+    PoolFiller filler(world.disk.path / "filler");
+    looked();
+    check_creates_refused(world, "is full. Remove volumes");
+  }
+  // xfs frees what was deleted in the background.
+  BOOST_TEST(eventually([&] { return looked() && world.process->space->no_room().empty(); }));
+  BOOST_CHECK_NO_THROW(world.create("roomy"));
+  finish(world);
 }
 
 PROMISE(on_a_read_only_disk_nothing_changes_and_what_ended_meanwhile_goes_afterwards) {

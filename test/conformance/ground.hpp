@@ -21,7 +21,7 @@ std::vector<Ground> const& grounds();
 
 // A pool of its own on the ground, and the plugin without its socket.
 struct Conforming : World {
-  Conforming(Ground const& where, fs::path const& directory);
+  Conforming(Ground const& where, fs::path const& directory, std::optional<InImage> image);
 
   Ground const& ground;
 

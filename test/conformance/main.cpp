@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/ground.hpp"
+#include "kit/image_media.hpp"
 #include "kit/leftovers.hpp"
 #include "kit/private_mounts.hpp"
 #include "kit/privileges.hpp"
@@ -18,48 +19,71 @@ namespace {
 // The file system of the ground that is being tested; a new pool on it for every promise.
 class GroundMedia {
  public:
-  explicit GroundMedia(Ground const& ground)
-      : name(ground.name), media_(ground.filesystem == "overlay" ? "tmpfs" : ground.filesystem) {
-    if (ground.filesystem != "overlay") return;
-    for (auto const* part : {"lower", "upper", "work", "merged"}) {
-      fs::create_directory(media_.path / part);
+  explicit GroundMedia(Ground const& ground) : name(ground.name) {
+    if (ground.in_image) {
+      image_.emplace();
+      root_ = image_->path;
+      return;
     }
-    std::string base = media_.path.string();
-    std::string options =
-        "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work";
-    overlaid_ = media_.path / "merged";
-    if (::mount("overlay", overlaid_.c_str(), "overlay", 0, options.c_str()) != 0) {
-      sys::fail("mount an overlay on", overlaid_.string());
-    }
+    media_.emplace(ground.filesystem == "overlay" ? "tmpfs" : ground.filesystem);
+    root_ = media_->path;
+    if (ground.filesystem == "overlay") put_overlay_on_it();
   }
   ~GroundMedia() {
-    if (!overlaid_.empty()) sys::unmount(overlaid_);
+    if (media_ && root_ != media_->path) sys::unmount(root_);
   }
   GroundMedia(GroundMedia const&) = delete;
   GroundMedia& operator=(GroundMedia const&) = delete;
 
   fs::path new_directory() {
-    fs::path path =
-        (overlaid_.empty() ? media_.path : overlaid_) / ("pool" + std::to_string(++pools_));
+    fs::path path = root_ / ("pool" + std::to_string(++pools_));
     fs::create_directory(path);
     return path;
   }
 
+  std::optional<InImage> in_image() const {
+    if (!image_) return std::nullopt;
+    return InImage{image_->image, image_->path};
+  }
+
+  // What is wrong with the image when nothing uses it any more.
+  std::string end() { return image_ ? image_->end() : ""; }
+
   std::string const name;
 
  private:
-  Media media_;
-  fs::path overlaid_;
+  void put_overlay_on_it() {
+    for (auto const* part : {"lower", "upper", "work", "merged"}) {
+      fs::create_directory(root_ / part);
+    }
+    std::string base = root_.string();
+    std::string options =
+        "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work";
+    fs::path merged = root_ / "merged";
+    if (::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) != 0) {
+      sys::fail("mount an overlay on", merged.string());
+    }
+    root_ = merged;
+  }
+
+  std::optional<Media> media_;
+  std::optional<ImageMedia> image_;
+  fs::path root_;
   int pools_ = 0;
 };
 
 std::unique_ptr<GroundMedia> media;
 bool spent = false;  // spend_disk()
 
+void end_media() {
+  if (media) BOOST_TEST(media->end() == "");
+  media.reset();
+  spent = false;
+}
+
 fs::path directory_on(Ground const& ground) {
   if (!media || spent || media->name != ground.name) {
-    media.reset();
-    spent = false;
+    end_media();
     media = std::make_unique<GroundMedia>(ground);
   }
   return media->new_directory();
@@ -76,11 +100,17 @@ void test(Ground const& ground, Promise promise) {
   fs::path directory = directory_on(ground);
   unsigned before = sys::refused_calls();
   as_the_plugin(kOthersCalls, [&] {
-    Conforming world(ground, directory);
+    Conforming world(ground, directory, media->in_image());
     promise(world);
   });
   BOOST_TEST(sys::refused_calls() == before,
              "a system call was refused: see stderr for its number");
+}
+
+// So is it after each test that spends the disk.
+void test_that_the_image_is_clean_at_the_end() {
+  BOOST_TEST_REQUIRE(media.get() != nullptr, "none of the tests before has run");
+  end_media();
 }
 
 // Without it no call would be counted above.
@@ -96,6 +126,7 @@ std::vector<Ground> const& grounds() {
   static std::vector<Ground> const all = {
       {"overlay on ext4", "ext4", "overlay", false},
       {"overlay on xfs", "xfs", "overlay", false},
+      {"xfs in an image", "xfs", "overlay", false, true},
       {"overlay on tmpfs", "tmpfs", "overlay", false},
       {"btrfs", "btrfs", "btrfs", false},
       {"copy on ext4", "ext4", "copy"},
@@ -117,8 +148,8 @@ Registered::Registered(char const* name, Promise promise, Applies applies) {
 
 void spend_disk() { spent = true; }
 
-Conforming::Conforming(Ground const& where, fs::path const& directory)
-    : World(directory, where.forced ? where.backend : ""), ground(where) {}
+Conforming::Conforming(Ground const& where, fs::path const& directory, std::optional<InImage> image)
+    : World(directory, where.forced ? where.backend : "", std::move(image)), ground(where) {}
 
 Manifest Conforming::shown(std::string const& name) {
   Manifest all = manifest(mount(name, "looker"));
@@ -163,7 +194,12 @@ boost::unit_test::test_suite* init_unit_test_suite(int /*argc*/, char** /*argv*/
       suite->add(boost::unit_test::make_test_case([&ground, call = promise] { test(ground, call); },
                                                   name, __FILE__, __LINE__));
     }
-    if (ground.filesystem != "tmpfs" && ground.filesystem != "overlay") {
+    if (ground.in_image) {
+      suite->add(boost::unit_test::make_test_case(test_that_the_image_is_clean_at_the_end,
+                                                  "its_image_is_clean_at_the_end", __FILE__,
+                                                  __LINE__));
+      suite->add_precondition(can_make("ext4"));
+    } else if (ground.filesystem != "tmpfs" && ground.filesystem != "overlay") {
       suite->add_precondition(can_make(ground.filesystem));
     }
     master.add(suite);

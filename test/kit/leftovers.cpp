@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kit/leftovers.hpp"
 
+#include "image/image.hpp"
+#include "kit/loops.hpp"
 #include "sys/host.hpp"
 #include "volume/record.hpp"
 
@@ -17,7 +19,7 @@ namespace {
 using volume::Kind;
 using Names = std::set<std::string>;
 
-constexpr std::uintmax_t kReserve = 1 << 20;  // half of it if that was refused
+constexpr std::uintmax_t kLeastReserve = 1 << 17;  // pool/pool.cpp
 
 Names entries(fs::path const& directory) {
   auto names = sys::list_dir(directory);
@@ -40,6 +42,7 @@ class Expected {
     check_trash();
     check_layers();
     check_mount_points();
+    check_image();
     return lines_;
   }
 
@@ -50,7 +53,7 @@ class Expected {
     bool reserve = fs::exists(pool_ / "reserve");
     if (reserve || !tolerated_.no_reserve) parts.insert("reserve");
     match("the pool", pool_, parts);
-    if (reserve && fs::file_size(pool_ / "reserve") < kReserve / 2) {
+    if (reserve && fs::file_size(pool_ / "reserve") < kLeastReserve) {
       lines_ += "the reserve is not whole\n";
     }
   }
@@ -119,6 +122,16 @@ class Expected {
     match("trash", pool_ / "trash", kept);
   }
 
+  // Of one that is being made nothing is left, and one that is there is attached once.
+  void check_image() {
+    image::ImageFiles const files(pool_);
+    if (sys::exists(files.made)) lines_ += files.made.string() + " is left over\n";
+    if (!sys::exists(files.image)) return;
+    std::size_t devices = loops_with(files.image).size();
+    if (devices == 1) return;
+    lines_ += std::to_string(devices) + " loop devices have " + files.image.string() + "\n";
+  }
+
   void check_mount_points() {
     match("mount points", mounts_, {"clones", "memory", "volumes", "views", "trial", "probes"});
     match("mount points of clones", mounts_ / "clones", clones_);
@@ -128,6 +141,7 @@ class Expected {
     match("trials", mounts_ / "trial", {});
     match("probes", mounts_ / "probes", {});
     std::multiset<std::string> wanted = {mounts_.string()};
+    if (sys::exists(image::ImageFiles(pool_).image)) wanted.insert(pool_.string());
     for (auto const& id : clones_) wanted.insert((mounts_ / "clones" / id).string());
     for (auto const& id : in_memory_) wanted.insert((mounts_ / "memory" / id).string());
     for (auto const& name : volume_mounts_) wanted.insert((mounts_ / "volumes" / name).string());

@@ -23,7 +23,8 @@ void run(std::string const& command) {
 
 }  // namespace
 
-Media::Media(std::string const& type, std::string const& tmpfs_options, std::uint64_t megabytes)
+Media::Media(std::string const& type, std::string const& tmpfs_options, std::uint64_t megabytes,
+             std::string const& mkfs_options)
     : scratch_(fs::temp_directory_path() / fs::unique_path("snapclone-%%%%%%%%")),
       path(scratch_ / "mounted") {
   bool tmpfs = type == "tmpfs";
@@ -40,7 +41,7 @@ Media::Media(std::string const& type, std::string const& tmpfs_options, std::uin
   std::ofstream(image.string()).close();
   fs::resize_file(image, megabytes << 20U);
   std::string settings = type == "ext4" ? " -I 256" : type == "xfs" ? " -m reflink=1" : "";
-  run("mkfs." + type + " -q" + settings + " " + image.string());
+  run("mkfs." + type + " -q" + settings + " " + mkfs_options + " " + image.string());
   run("mount -t " + type + " -o loop,noatime " + image.string() + " " + path.string());
 }
 

@@ -16,7 +16,8 @@ class Media {
  public:
   // `type` as mount(8) calls it. Nothing has an access time but what a test gives it.
   explicit Media(std::string const& type, std::string const& tmpfs_options = "size=256m",
-                 std::uint64_t megabytes = 512);  // xfs takes no less than 300
+                 std::uint64_t megabytes = 512,  // xfs takes no less than 300
+                 std::string const& mkfs_options = "");
   ~Media();
   Media(Media const&) = delete;
   Media& operator=(Media const&) = delete;

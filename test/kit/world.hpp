@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "image/space.hpp"
 #include "kit/reboot.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
@@ -15,6 +16,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,27 +49,48 @@ class Disk {
   bool const own_;
 };
 
+// An image that a pool lies in, and where that is mounted.
+struct InImage {
+  image::MountedImage image;
+  fs::path mount_point;
+};
+
 // The Store on a pool below a directory, open. `parts` is what it is made of.
 struct Process {
-  Process(fs::path const& disk, std::string const& backend_name, volume::Turns::Execute execute)
-      : store(pool::Pool(disk / "pool"),
+  Process(fs::path const& disk, std::string const& backend_name, volume::Turns::Execute execute,
+          std::optional<InImage> const& in_image = {}, bool checks_room = true)
+      : space(space_of(in_image)),
+        store(pool::Pool(disk / "pool"),
               {.mounts = disk / "mnt",
                .backend = backend_name,
+               .image = in_image ? std::optional(in_image->image) : std::nullopt,
+               .image_space = space && checks_room ? &*space : nullptr,
                .settle = std::chrono::milliseconds(40)},
               std::move(execute)) {
     store.open();
   }
+  std::optional<image::Space> space;  // of the image
   volume::Store store;
   pool::Pool& pool = store.parts().pool;
   volume::MountPoints& points = store.parts().points;
   backend::Backend& backend = store.parts().backend;
   volume::Catalogue& catalogue = store.parts().catalogue;
   volume::Trash& trash = store.parts().trash;
+
+ private:
+  // As Daemon does, it bounds the image before anything is written to it.
+  static std::optional<image::Space> space_of(std::optional<InImage> const& in_image) {
+    if (!in_image) return std::nullopt;
+    return std::optional<image::Space>(std::in_place, in_image->image.file, in_image->mount_point,
+                                       in_image->image.reserved);
+  }
 };
 
 struct World {
   Disk disk;
   std::string const backend_name;
+  std::optional<InImage> const in_image;
+  bool checks_room = true;  // Create looks at the image's room first; from the next start on
   // The jobs of the Store run at once, unless they are kept until run_jobs().
   bool keeps_jobs = false;
   std::deque<std::function<void()>> jobs;
@@ -75,7 +98,8 @@ struct World {
   std::unique_ptr<Process> process;
 
   World() : backend_name("overlay") { start(); }
-  World(fs::path const& directory, std::string backend) : disk(directory), backend_name(backend) {
+  World(fs::path const& directory, std::string backend, std::optional<InImage> image = {})
+      : disk(directory), backend_name(std::move(backend)), in_image(std::move(image)) {
     start();
   }
   ~World() {
@@ -88,7 +112,7 @@ struct World {
       if (keeps_jobs) return jobs.push_back(std::move(job));
       run_elsewhere ? run_elsewhere(std::move(job)) : job();
     };
-    process = std::make_unique<Process>(disk.path, backend_name, execute);
+    process = std::make_unique<Process>(disk.path, backend_name, execute, in_image, checks_room);
   }
   void run_jobs() {
     while (!jobs.empty()) {

@@ -123,7 +123,7 @@ std::vector<Lifetime> spend_busily(Machine& machine, std::string const& person) 
 
 Recording spent(Ground const& ground,
                 std::function<void(Machine& machine, Recording& recording)> const& spend) {
-  Recording recording{ground, formatted(ground.filesystem), {}, {}, 0};
+  Recording recording{ground, formatted(ground), {}, {}, 0};
   Machine machine(ground, recording.start);
   spend(machine, recording);
   recording.changes = machine.disk.changes();

@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(what_a_file_system_syncs_is_in_the_record_and_then_a_flush,
   for (auto const* type : {"ext4", "xfs", "btrfs"}) {
     BOOST_TEST_CONTEXT(type) {
       Scratch scratch;
-      Disk disk(formatted(type));
+      Disk disk(formatted({type, type, ""}));
       FileSystem file_system(type, disk.device(), scratch.path / "disk");
       sys::Fd fd(open((file_system.path / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
       std::string text(100'000, 'T');

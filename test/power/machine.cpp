@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "power/machine.hpp"
 
+#include "kit/attached_image.hpp"
 #include "power/isolation.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
@@ -14,6 +15,26 @@ namespace snapclone::test {
 namespace {
 
 constexpr std::uint64_t kDiskSize = 320U << 20U;  // xfs takes no less than 300 MiB
+
+// The plugin offers only what the disk has beside everything that all programs have written and the
+// kernel has not.
+constexpr std::uint64_t kDiskForImage = std::uint64_t{16} << 30U;
+constexpr char kForImage[] = " -N 16384 -J size=8";  // what is not used stays small
+
+std::uint64_t disk_size(Ground const& ground) {
+  return ground.in_image ? kDiskForImage : kDiskSize;
+}
+
+// Of the disk itself.
+std::string filesystem_of(Ground const& ground) {
+  return ground.in_image ? "ext4" : ground.filesystem;
+}
+
+std::vector<std::string> arguments(Ground const& ground) {
+  std::vector<std::string> words = {"--prune-pause", "0"};
+  if (ground.in_image) words.insert(words.end(), {"--image", "1g"});
+  return words;
+}
 
 }  // namespace
 
@@ -33,28 +54,34 @@ FileSystem::FileSystem(std::string const& type, std::string const& device, fs::p
 
 FileSystem::~FileSystem() { sys::unmount(path); }
 
+PoolImage::~PoolImage() { detach_image(pool); }
+
 Machine::Machine(Ground const& where, Image const& image)
     : ground(where),
       disk(image),
-      file_system(ground.filesystem, disk.device(), scratch.path / "disk"),
-      program({.pool = file_system.path / "pool",
+      file_system(filesystem_of(ground), disk.device(), scratch.path / "disk"),
+      pool_image(file_system.path / "pool"),
+      program({.pool = pool_image.pool,
                .mounts = scratch.path / "mnt",
                .socket = scratch.path / "socket",
                .backend = ground.backend,
                .log_level = "debug",
-               .more_arguments = {"--prune-pause", "0"}}) {
+               .more_arguments = arguments(ground)}) {
   begin_a_boot();
   program.start();
   program.connect().must("List", {});
 }
 
-Image formatted(std::string const& filesystem) {
-  Disk disk(Image{kDiskSize});
+Image formatted(Ground const& ground) {
+  std::uint64_t const size = disk_size(ground);
+  std::string const filesystem = filesystem_of(ground);
+  Disk disk(Image{size});
   std::string settings = filesystem == "ext4" ? " -b 4096 -E lazy_itable_init=0" : "";
+  if (ground.in_image) settings += kForImage;
   std::string command = "PATH=$PATH:/usr/sbin:/sbin mkfs." + filesystem + " -q" + settings + " " +
                         disk.device() + " >/dev/null 2>&1";
   if (std::system(command.c_str()) != 0) throw std::runtime_error(command + " failed");
-  Image image(kDiskSize);
+  Image image(size);
   for (auto const& change : disk.changes()) change.apply_to(image);
   return image;
 }

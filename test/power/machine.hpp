@@ -27,6 +27,15 @@ struct FileSystem {
   fs::path const path;
 };
 
+// Lets go of the image of a pool at its end, if there is one.
+struct PoolImage {
+  explicit PoolImage(fs::path directory) : pool(std::move(directory)) {}
+  ~PoolImage();
+  PoolImage(PoolImage const&) = delete;
+  PoolImage& operator=(PoolImage const&) = delete;
+  fs::path const pool;
+};
+
 // A machine with one disk: the disk is recorded, its file system mounted, and snapclone runs with
 // a pool there. The power ends with the object.
 struct Machine {
@@ -37,10 +46,11 @@ struct Machine {
   Scratch scratch;
   Disk disk;
   FileSystem file_system;
+  PoolImage pool_image;
   Program program;
 };
 
 // A disk with an empty file system.
-Image formatted(std::string const& filesystem);
+Image formatted(Ground const& ground);
 
 }  // namespace snapclone::test

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "image/image.hpp"
+#include "kit/attached_image.hpp"
 #include "kit/leftovers.hpp"
+#include "kit/reboot.hpp"
 #include "power/cuts.hpp"
 
 #include <algorithm>
@@ -10,6 +13,7 @@ namespace snapclone::test {
 namespace {
 
 constexpr auto kDeletion = 12s;
+constexpr Moment kNowAndThen = 4;
 
 // That at some moment at which the power can have been cut …
 bool overlaps(Cut const& cut, Moment from, Moment to) {
@@ -44,6 +48,7 @@ class PromiseCheck {
     if (!problems_.empty()) return problems_ + machine_.program.log();
     for (auto const& [name, status] : statuses) caller_.remove(name);
     check_leftovers();
+    if (cut_.from % kNowAndThen == 0) check_image();
     return problems_;
   }
 
@@ -105,6 +110,16 @@ class PromiseCheck {
     };
     if (!eventually(none, problems_.empty() ? kDeletion : 0s))
       say("these are left over:\n" + found);
+  }
+
+  // After the recovery of both file systems. The machine is switched off then.
+  void check_image() {
+    if (!recording_.ground.in_image) return;
+    machine_.program.kill();
+    unmount_all(machine_.program.mounts());
+    detach_image(machine_.program.pool());
+    fs::path image = image::ImageFiles(machine_.program.pool()).image;
+    if (!is_clean_xfs(image)) say("xfs_repair does not like the image");
   }
 
   Recording const& recording_;
