@@ -211,6 +211,7 @@ Config read(int argc, char const* const* argv) {
   std::string known_level = value_of(kLogLevel, level, config.warnings);
   if (!known_level.empty()) config.log_level = known_level;
   take_image(image, image_default, config);
+  config.all_devices = !image_default.empty();
   config.image_reserve = value_of(kImageReserve, image_reserve, config.warnings) == "on";
   if (value_of(kMetrics, metrics, config.warnings) == "on") {
     config.metrics = metrics_file.empty() ? config.mounts.parent_path() / "metrics/snapclone.prom"
@@ -246,7 +247,8 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --backend NAME      btrfs, overlay or copy; the best that works unless given
   --pool-id FILE      remember there which pool it is, and refuse another one from then on
   --image on|off|SIZE keep the pool in an image file with an xfs, DIR.img, mounted on DIR (off)
-  --image-default …   the same, where neither --image nor IMAGE has a value that is known
+  --image-default …   the same, where neither --image nor IMAGE has a value that is known. A
+                      container's first process then gives up opening devices once it has started
   --move-to image|directory
                       serve nothing: move all volumes into an image, or back, and end. The plugin
                       must be disabled; interrupted, the same command goes on

@@ -24,6 +24,7 @@ struct Config {
   bool image = false;               // --image, IMAGE, --image-default: not "off"
   std::uint64_t image_size = 0;     // the same: in bytes; 0: "on"
   bool image_reserve = false;       // --image-reserve, IMAGE_RESERVE
+  bool all_devices = false;         // --image-default, of the variant that Docker gives all devices
   std::string move_to;              // --move-to: "image" or "directory"; "": serve
   std::string notify_socket;        // NOTIFY_SOCKET, of systemd
   std::string log_level = "info";   // --log-level, LOG_LEVEL: one that set_log_level() knows

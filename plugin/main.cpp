@@ -4,6 +4,7 @@
 #include "mover.hpp"
 #include "place.hpp"
 #include "sys/capabilities.hpp"
+#include "sys/device_rules.hpp"
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/system_calls.hpp"
@@ -45,6 +46,13 @@ void allow_as_many_descriptors_as_possible() {
 
 // Before there is a second thread, and before anything that others wrote is read.
 void give_up_privileges(Config const& config) {
+  if (config.all_devices) {
+    try {
+      sys::give_up_devices();
+    } catch (std::runtime_error const& error) {
+      sys::log_warning(std::string("the plugin could still open devices: ") + error.what());
+    }
+  }
   sys::keep_needed_capabilities();
   bool debug = config.log_level == "debug";
   try {

@@ -47,7 +47,7 @@ devices_of() { losetup --noheadings --raw --output NAME --associated "$1"; }
 
 one_device() {
   prints 1 eval 'devices_of "$data/pool.img" | wc -l'
-  prints "$(devices_of "$data/pool.img")" findmnt -n -o SOURCE "$data/pool"
+  prints "$(devices_of "$data/pool.img")" eval 'findmnt -n -o SOURCE "$data/pool" | sort -u'
 }
 
 # copy_image PLUGIN PLUGIN: to one that was never enabled
