@@ -18,9 +18,9 @@ teardown_file() { stop_registry "$BATS_FILE_TMPDIR/registry"; }
 
 teardown() { finish_installing; }
 
-# installed [TAG]: with a volume, a snapshot of it, and a volume made of that
+# With a volume, a snapshot of it, and a volume made of that.
 installed() {
-  install "${1:-1}"
+  install 1
   data=$(data_of "$DRIVER")
   fill
 }

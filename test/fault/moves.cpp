@@ -118,9 +118,11 @@ class Mover {
     int status = program.end();
     seen_ = tracer.seen();
     target_ = tracer.target().text;
-    if (tracer.struck()) return true;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) broken("it failed", program.log());
-    return false;
+    bool done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool said = program.log().find("not moved: ") != std::string::npos;
+    if (fault.error && tracer.struck() && !done && !said) broken("it did not say why", target_);
+    if (!tracer.struck() && !done) broken("it failed", program.log());
+    return tracer.struck();
   }
 
   void check_detached() const {
@@ -163,20 +165,43 @@ class Mover {
 
 std::string opposite(std::string const& where) { return where == "image" ? "directory" : "image"; }
 
-// The numbers of the calls to be killed before: of each kind the first, or all.
+// The numbers of the calls that are struck: all, or of their kinds some, and every rename. Trials
+// of the backends are others' subject.
 std::vector<std::size_t> chosen(std::vector<Tracer::Seen> const& calls, bool everything) {
+  constexpr std::size_t kShare = 3;
   std::vector<std::size_t> numbers;
   std::set<std::string> kinds;
   for (std::size_t at = 1; at <= calls.size(); ++at) {
     std::string kind = kind_of(calls[at - 1].text);
     // In the trees one call of each name is enough.
     if (kind.find("/fs") != std::string::npos) kind = kind.substr(0, kind.find(' '));
-    if (everything || kinds.insert(kind).second) numbers.push_back(at);
+    bool trial =
+        kind.find("-mounts/") != std::string::npos || kind.find("staging/*") != std::string::npos;
+    bool wanted = !trial && kinds.insert(kind).second &&
+                  (kind.rfind("rename", 0) == 0 || kinds.size() % kShare == 0);
+    if (everything || wanted) numbers.push_back(at);
   }
   return numbers;
 }
 
-void kills_in(std::string const& where, bool everything) {
+// One fault, and then the same command goes on, or the opposite one brings everything back.
+bool attempt(Host const& host, int number, std::string const& where, Fault fault, bool goes_on) {
+  Mover mover(host, number);
+  if (where == "directory") mover.run("image");
+  bool struck = mover.run(where, fault);
+  mover.check_detached();
+  std::string then = goes_on ? where : opposite(where);
+  mover.run(then);
+  mover.check_detached();
+  if (then == "image") {
+    mover.check_in_image();
+    mover.run("directory");
+  }
+  mover.check_in_directory();
+  return struck;
+}
+
+void faults_in(std::string const& where, bool everything) {
   Host host;
   int number = 0;
   std::vector<Tracer::Seen> calls;
@@ -185,48 +210,38 @@ void kills_in(std::string const& where, bool everything) {
     if (where == "directory") undisturbed.run("image");
     undisturbed.run(where);
     calls = undisturbed.seen();
-    undisturbed.check_detached();
-    if (where == "image") {
-      undisturbed.check_in_image();
-      undisturbed.run("directory");
-    }
-    undisturbed.check_in_directory();
   }
   std::size_t kills = 0;
-  std::size_t failed = 0;
+  std::size_t failures = 0;
+  std::size_t broken_promises = 0;
   for (std::size_t at : chosen(calls, everything)) {
-    if (failed == kMostFailures) break;
-    try {
-      Mover mover(host, ++number);
-      if (where == "directory") mover.run("image");
-      kills += mover.run(where, {.at = at, .error = {}}) ? 1 : 0;
-      mover.check_detached();
-      bool goes_on = number % 2 == 0;
-      std::string then = goes_on ? where : opposite(where);
-      mover.run(then);
-      mover.check_detached();
-      if (then == "image") {
-        mover.check_in_image();
-        mover.run("directory");
+    for (bool killed : {true, false}) {
+      if (broken_promises == kMostFailures) break;
+      Fault fault{at, killed ? std::nullopt : std::optional<std::size_t>(0)};
+      try {
+        ++number;
+        bool goes_on = number / 2 % 2 == 0;
+        bool struck = attempt(host, number, where, fault, goes_on);
+        if (struck) ++(killed ? kills : failures);
+      } catch (std::exception const& error) {
+        ++broken_promises;
+        BOOST_ERROR((killed ? "killed before call " : "failing in call ")
+                    << at << ", " << calls[at - 1].text << ": " << error.what());
       }
-      mover.check_in_directory();
-    } catch (std::exception const& error) {
-      ++failed;
-      BOOST_ERROR("killed before call " << at << ", " << calls[at - 1].text << ": "
-                                        << error.what());
     }
   }
   BOOST_TEST(kills > 20U);
-  std::cout << "moved to " << (where == "image" ? "an image" : "a directory") << ": "
-            << calls.size() << " calls; " << kills << " kills" << std::endl;
+  BOOST_TEST(failures > 20U);
+  std::cout << "moved to " << (where == "image" ? "an image: " : "a directory: ") << calls.size()
+            << " calls; " << kills << " kills; " << failures << " failures" << std::endl;
 }
 
 }  // namespace
 
 boost::unit_test::test_suite* suite_of_moves(bool everything) {
-  auto* suite = BOOST_TEST_SUITE("killed while it moves volumes");
+  auto* suite = BOOST_TEST_SUITE("moving volumes");
   for (std::string const where : {"image", "directory"}) {
-    auto* made = boost::unit_test::make_test_case([=] { kills_in(where, everything); },
+    auto* made = boost::unit_test::make_test_case([=] { faults_in(where, everything); },
                                                   "to " + where, __FILE__, __LINE__);
     made->add_precondition(few_failures);
     suite->add(made);

@@ -5,8 +5,8 @@
 
 namespace snapclone::test {
 
-// Kills of "snapclone --move-to", in both directions, on ext4. With `everything` before every call
-// that changes something, otherwise before one of each kind.
+// Kills in, and failing calls of, "snapclone --move-to", in both directions, on ext4. With
+// `everything` at every call that changes something, otherwise at some of their kinds.
 boost::unit_test::test_suite* suite_of_moves(bool everything);
 
 }  // namespace snapclone::test
