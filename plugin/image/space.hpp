@@ -35,9 +35,10 @@ struct SpaceReport {
 // take long, and the first must not wait for them. Safe from every thread.
 //
 // What write(2) accepted fits on the host, with the margin to spare. So no data is lost while
-// others take no more than the margin between two looks. If somebody takes everything at a stroke,
-// what is dirty just then still gets the ballast's place, if that is enough and nobody takes that
-// too. Only an image that is reserved need not fear them at all.
+// others take less than the margin in the time that dirty pages need to be written out. If somebody
+// fills the disk faster, as fallocate(2) can at a stroke, those get the place of the ballast; what
+// the kernel writes out in the moments before is lost, and syncfs(2) says so. Only an image that is
+// reserved need not fear that.
 class Space {
  public:
   // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,

@@ -19,7 +19,9 @@ constexpr std::uint64_t kVeryNear = kGiga;
 constexpr std::uint64_t kLeastReserve = 32 * kMega;
 
 constexpr std::uint64_t kUsualBallast = 4 * kGiga;  // at most
-constexpr std::uint64_t kBallastStep = 64 * kMega;
+constexpr std::uint64_t kTooMuch = 256 * kMega;     // is left as it is, if the host has enough
+constexpr std::uint64_t kFull = 32 * kMega;         // ext4 has some that nobody gets
+constexpr std::uint64_t kMostUntilNextLook = 2 * kGiga;
 constexpr std::uint64_t kMuchDirty = 16 * kMega;
 // An xfs keeps a 144th of its size for its own growth, and counts that as used.
 constexpr std::uint64_t kOwnGrowth = 144;
@@ -75,13 +77,14 @@ std::uint64_t offer(SpaceFigures const& now) {
 }
 
 std::uint64_t wanted_ballast(SpaceFigures const& now) {
+  if (now.host_left < kFull) return without(now.ballast, now.dirty + kFull);
   std::uint64_t usual = std::min(margin(now.host_size) / 2, kUsualBallast);
-  std::uint64_t most = without(now.host_free + now.ballast, now.dirty);
-  if (most < usual) return 0;
-  std::uint64_t whole_steps = (now.dirty + kBallastStep - 1) / kBallastStep * kBallastStep;
-  std::uint64_t wanted = std::min(std::max(usual, whole_steps), most);
-  // A little too much is left as it is.
-  bool fits = now.ballast >= wanted && now.ballast <= std::min(wanted + 4 * kBallastStep, most);
+  std::uint64_t wanted = std::max(usual, now.dirty);
+  std::uint64_t needed = now.dirty + std::min(offer(now), kMostUntilNextLook);
+  std::uint64_t most = without(now.host_free + now.ballast, needed);
+  if (now.ballast < wanted)
+    return most < usual ? now.ballast : std::max(now.ballast, std::min(wanted, most));
+  bool fits = now.ballast <= std::min(wanted + kTooMuch, most);
   return fits ? now.ballast : wanted;
 }
 
@@ -95,6 +98,7 @@ std::uint64_t reserve(SpaceFigures const& now) {
 
 std::chrono::milliseconds until_next_look(SpaceFigures const& now) {
   std::uint64_t above = above_margin(now);
+  if (above == 0 && now.ballast != 0 && now.dirty >= kMuchDirty) return 20ms;
   // Nothing can be promised if nothing is offered.
   if (above < kVeryNear && offer(now) != 0) return 50ms;
   return above < kNear || now.dirty >= kMuchDirty ? 250ms : 1000ms;

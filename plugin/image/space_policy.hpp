@@ -12,7 +12,8 @@ namespace snapclone::image {
 // What one look at the host, the memory and the xfs finds.
 struct SpaceFigures {
   std::uint64_t host_size = 0;  // the file system that holds the image
-  std::uint64_t host_free = 0;  // there, as df shows it: what is kept for root comes on top
+  std::uint64_t host_free = 0;  // there, as df shows it
+  std::uint64_t host_left = 0;  // with what only root may take, as writes of the image do
   std::uint64_t ballast = 0;    // held there by this process (Ballast), and not in host_free
   std::uint64_t on_host = 0;    // what the image takes there
   std::uint64_t dirty = 0;      // Dirty and Writeback of /proc/meminfo
@@ -35,9 +36,9 @@ std::uint64_t above_margin(SpaceFigures const& now);
 // TrimPlan.)
 std::uint64_t offer(SpaceFigures const& now);
 
-// What the ballast should be: half of the margin, and as much as is dirty, if the host then has as
-// much besides. Where that is not so somebody has taken the space between two looks, as
-// fallocate(2) can at a stroke. Then the ballast is dropped, so that what is dirty gets its place.
+// What the ballast should be: half of the margin, or as much as is dirty. When somebody has filled
+// the disk, so that what is dirty has no place, it gets that of the ballast. Not earlier: while
+// they still write, they would take that as well.
 std::uint64_t wanted_ballast(SpaceFigures const& now);
 
 // What xfs keeps back by itself, so that it can end what it has begun.

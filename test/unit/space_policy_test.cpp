@@ -20,6 +20,7 @@ SpaceFigures roomy() {
   SpaceFigures now;
   now.host_size = 100 * kGiga;
   now.host_free = 42 * kGiga;
+  now.host_left = 47 * kGiga;
   now.on_host = 20 * kGiga;
   now.size = 144 * kGiga;
   now.free = 123 * kGiga;
@@ -28,7 +29,7 @@ SpaceFigures roomy() {
 
 SpaceFigures above_margin_by(std::uint64_t bytes) {
   SpaceFigures now = roomy();
-  now.host_free = 2 * kGiga + bytes;
+  now.host_free = now.host_left = 2 * kGiga + bytes;
   return now;
 }
 
@@ -108,6 +109,10 @@ BOOST_AUTO_TEST_CASE(the_nearer_the_margin_the_more_often_it_looks) {
   BOOST_TEST(image::until_next_look(above_margin_by(3 * kGiga)).count() == 250);
   BOOST_TEST(image::until_next_look(above_margin_by(kGiga / 2)).count() == 50);
   BOOST_TEST(image::until_next_look(above_margin_by(0)).count() == 250);  // nothing is offered
+  SpaceFigures racing = above_margin_by(0);
+  racing.ballast = racing.dirty = 100 * kMega;
+  racing.host_free -= racing.ballast;
+  BOOST_TEST(image::until_next_look(racing).count() == 20);
   SpaceFigures written = roomy();
   written.dirty = 100 * kMega;
   BOOST_TEST(image::until_next_look(written).count() == 250);
@@ -131,9 +136,9 @@ BOOST_AUTO_TEST_CASE(dirty_pages_are_written_out_before_the_host_has_no_place_fo
 BOOST_AUTO_TEST_CASE(the_ballast_is_half_of_the_margin_or_what_is_dirty) {
   SpaceFigures now = roomy();
   BOOST_TEST(image::wanted_ballast(now) == kGiga);
-  now.dirty = 3 * kGiga + 1;
-  BOOST_TEST(image::wanted_ballast(now) == 3 * kGiga + 64 * kMega);
-  now.ballast = 3 * kGiga + 128 * kMega;
+  now.dirty = 3 * kGiga;
+  BOOST_TEST(image::wanted_ballast(now) == 3 * kGiga);
+  now.ballast = 3 * kGiga + 100 * kMega;  // a little too much
   BOOST_TEST(image::wanted_ballast(now) == now.ballast);
   now.dirty = 0;
   BOOST_TEST(image::wanted_ballast(now) == kGiga);
@@ -142,18 +147,27 @@ BOOST_AUTO_TEST_CASE(the_ballast_is_half_of_the_margin_or_what_is_dirty) {
   BOOST_TEST(image::wanted_ballast(now) == 4 * kGiga);
 }
 
-BOOST_AUTO_TEST_CASE(the_ballast_is_dropped_for_what_is_dirty_when_somebody_has_taken_the_rest) {
+BOOST_AUTO_TEST_CASE(no_ballast_is_taken_of_a_host_that_has_little) {
+  BOOST_TEST(image::wanted_ballast(above_margin_by(0)) == kGiga);
+  SpaceFigures now = roomy();
+  now.host_free = now.host_left = kGiga / 2;
+  BOOST_TEST(image::wanted_ballast(now) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(
+    the_ballast_is_kept_until_the_host_is_full_and_then_dropped_for_what_is_dirty) {
   SpaceFigures now = roomy();
   now.ballast = 3 * kGiga;
   now.dirty = 3 * kGiga;
   now.host_free = 0;
+  now.host_left = kGiga;
+  BOOST_TEST(image::wanted_ballast(now) == now.ballast);
+  now.host_left = 16 * kMega;
   BOOST_TEST(image::wanted_ballast(now) == 0U);
-  now.dirty = kGiga / 2;  // needs not all of it
-  BOOST_TEST(image::wanted_ballast(now) == kGiga);
+  now.dirty = kGiga;  // needs not all of it
+  BOOST_TEST(image::wanted_ballast(now) == 2 * kGiga - 32 * kMega);
   now.ballast = 0;
   BOOST_TEST(image::wanted_ballast(now) == 0U);
-  now.host_free = kGiga + now.dirty;
-  BOOST_TEST(image::wanted_ballast(now) == kGiga);
 }
 
 BOOST_AUTO_TEST_CASE(pieces_that_take_long_become_smaller_and_quick_ones_larger) {
