@@ -53,7 +53,7 @@ lies_in_directory() {
 }
 
 # Nobody has the image, or what it was.
-is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -F "pool.img"; }
+is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -xE "$data/pool\.img( \(deleted\))?"; }
 
 @test "moved into an image and back, every volume and snapshot shows the same" {
   installed
@@ -73,6 +73,7 @@ is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -F "pool.
 
 @test "killed while it moves, the plugin does not start, and the same command goes on" {
   installed
+  make_dev_large
   docker plugin disable -f "$DRIVER"
   upgrade_to 1-image
   kill_after_the_first image
@@ -85,6 +86,7 @@ is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -F "pool.
 
 @test "killed while it moves, the opposite command brings back what was moved" {
   installed
+  make_dev_large
   docker plugin disable -f "$DRIVER"
   upgrade_to 1-image
   kill_after_the_first image
@@ -93,6 +95,12 @@ is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -F "pool.
   docker plugin enable "$DRIVER"
   lies_in_directory
   is_unchanged
+}
+
+# So that it takes long enough to move for the kill to come in time.
+make_dev_large() {
+  run_in dev 'yes | head -c 600000000 >large'
+  show >before
 }
 
 # kill_after_the_first image|directory: volume was moved
