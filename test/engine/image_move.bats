@@ -25,13 +25,13 @@ installed() {
   fill
 }
 
-# move_to image|directory [OPTION...]: as docs/operations.md says
-move_to() { "$data/../rootfs/usr/bin/snapclone" --move-to "$1" --pool "$data/pool" "${@:2}"; }
+# move_to image|directory: as docs/operations.md says
+move_to() { "$data/../rootfs/usr/bin/snapclone" --move-to "$1" --pool "$data/pool" --image 8g; }
 
 into_image() {
   docker plugin disable -f "$DRIVER"
   upgrade_to 1-image
-  move_to image --image 8g
+  move_to image
 }
 
 # refuses_to_start SENTENCE
@@ -106,7 +106,7 @@ make_dev_large() {
 # kill_after_the_first image|directory: volume was moved
 kill_after_the_first() {
   mkfifo said
-  move_to "$1" --image 8g >said 2>&1 3>&- &
+  move_to "$1" >said 2>&1 3>&- &
   grep -m 1 -F '(1 of 3)' <said >/dev/null
   kill -9 $!
   ! wait $!
@@ -145,7 +145,7 @@ kill_after_the_first() {
   installed
   docker plugin disable -f "$DRIVER"
   move_to image
-  refuses_to_start "Install the variant whose tag ends"
+  refuses_to_start "install the variant whose tag ends"
   move_to directory
   docker plugin enable "$DRIVER"
   is_unchanged
