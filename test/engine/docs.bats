@@ -147,7 +147,7 @@ archivable() { content "$1" | grep -v ' socket mode=' | sed 's/ trusted\.[^ ]*//
   debian_image
   mkdir exporter
   start_registry "$PWD/registry"
-  publish latest IMAGE=8g
+  publish latest IMAGE=on
   beside snapclone-op
   tree_in kept
   snapshot kept kept-1
