@@ -139,9 +139,11 @@ end_of_own_groups() {
 }
 
 @test "a dozen kills of the plugin leave one loop device" {
-  local i
   volume work
-  for i in {1..12}; do kill -KILL "$(plugin_process)" 2>/dev/null; sleep 1; done || true
+  for _ in {1..12}; do
+    kill -KILL "$(plugin_process)" 2>/dev/null || true
+    sleep 1
+  done
   eventually is_started
   one_device
 }

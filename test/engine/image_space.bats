@@ -95,26 +95,29 @@ offers_at_most() { [[ $(status "$1" pool.image.offered_bytes) -le $2 ]]; }
   fill_host $((1200 << 20))
   eventually offers_at_most work $((300 << 20))
   inside box 'yes "all of this" | dd of=/data/big bs=64k count=16000 2>/tmp/message; grep -q "No space left" /tmp/message'
-  sync -f "$data/pool"
+  sync -f "$(data_of "$DRIVER")/pool"
   echo 3 >/proc/sys/vm/drop_caches
+  # shellcheck disable=SC2016 # for the container's shell
   inside box 'size=$(wc -c </data/big); [ $size -gt 10000000 ]; yes "all of this" | head -c $size | cmp - /data/big'
   eventually refused 'there is no room for it' volume another
   rm "$ENGINE/data/filler"
   eventually volume another
 }
 
+# takes_at_most FILE BYTES
+takes_at_most() { [[ $(host_bytes "$1") -le $2 ]]; }
+
 @test "what is deleted in the pool comes back to the host by itself" {
+  local image before
+  image=$(data_of "$DRIVER")/pool.img
   volume work
   run_in work 'head -c 400000000 /dev/urandom >big; sync'
-  sync -f "$data/pool"
-  before=$(host_bytes "$data/pool.img")
+  before=$(host_bytes "$image")
   docker volume rm work
-  LIMIT=60 eventually takes_at_most $((before - 350000000))
+  LIMIT=60 eventually takes_at_most "$image" $((before - 350000000))
   volume work
   [[ $(status work pool.image.last_trim) == '"20'* ]]
 }
-
-takes_at_most() { [[ $(host_bytes "$data/pool.img") -le $1 ]]; }
 
 @test "IMAGE_RESERVE=on takes all space at once, and keeps it" {
   make_plugin other IMAGE=1g
