@@ -77,6 +77,7 @@ uninstall: ## remove it; refused while it has volumes, which go with it unless t
 demo: ## show what it does, on an engine of its own; installs missing packages
 	@scripts/install-packages build engine
 	@$(MAKE) --no-print-directory plugin
+	@$(plugin) stage IMAGE=on
 	@scripts/demo
 
 test: ## everything: checks, unit tests, engine tests; installs missing packages
@@ -127,7 +128,7 @@ test-arm64: ## the tests of a build for arm64, under user emulation
 	@$(MAKE) --no-print-directory ARCH=arm64 plugin deb unit_tests conformance_tests
 	@scripts/test-arm64
 
-bench: ## measure it, and what it is compared with; writes build/bench; takes ten minutes [QUICK=1: two minutes]
+bench: ## measure it, and what it is compared with; writes build/bench; takes 15 minutes [QUICK=1: three minutes]
 	@scripts/install-packages build engine bench
 	@$(MAKE) --no-print-directory plugin
 	$(cmake_build) snapclone_bench
@@ -137,7 +138,7 @@ bench-postgres: ## the same with PostgreSQL in containers; adds to the report of
 	@scripts/install-packages build engine bench postgres
 	@$(MAKE) --no-print-directory plugin
 	$(cmake_build) snapclone_bench
-	@bench/run $(if $(QUICK),--quick) postgres
+	@bench/run $(if $(QUICK),--quick) postgres databases
 
 bench-docs: ## put the report into docs/performance.md
 	@bench/report.py --docs build/bench

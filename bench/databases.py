@@ -121,10 +121,10 @@ def main():
     quick = sys.argv[1:] == ["--quick"]
     prepare()
     sizes = make_sizes((1, 2, 3) if quick else (7, 29, 58))
-    measure_first_rows(sizes, 1 if quick else 5)
+    measure_first_rows(sizes, 1 if quick else 4)
     measure_first_rows_disk(sizes, 1 if quick else 2)
     measure_many_clones(*sizes[1])
-    measure_commits(4 if quick else 45, 5 if quick else 12, 1 if quick else 3)
+    measure_commits(4 if quick else 45, 5 if quick else 10, 1 if quick else 3)
 
 
 if __name__ == "__main__":

@@ -244,11 +244,11 @@ def image_databases(results):
                             f" {at['bytes'] / 1e6:,.0f} MB, with every file opened for writing", many_clones, 100_000)
     for kind, where, least in (("clone", "a clone", 1.2), ("volume", "a volume", 0.7),
                                ("frozen", "a volume after a snapshot", 0.7)):
-        for name, what, limit in (("", f"pgbench in {where}", least), ("flushes.", "flushes of the disk for a transaction", None),
-                                  ("written.", "bytes written to the disk for a transaction", None)):
-            inside = f" in an image" if name == "" else f" in {where} in an image"
-            yield from ratio(f"{what}{inside}, against a local volume", results.find(f"pgbench.image.{name}{kind}"),
-                             results.find(f"pgbench.image.{name}local"), least=limit)
+        for name, what, limit in (("", "pgbench", least), ("flushes.", "pgbench: flushes of the disk a transaction", None),
+                                  ("written.", "pgbench: bytes written to the disk a transaction", None)):
+            yield from ratio(f"{what} in {where} in an image, against a local volume",
+                             results.find(f"pgbench.image.{name}{kind}"), results.find(f"pgbench.image.{name}local"),
+                             least=limit)
 
 
 def rows(results):

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import xml.etree.ElementTree as xml
@@ -47,6 +48,11 @@ def row(printed, begin):
     return found[0]
 
 
+def verdict(printed, begin):
+    """The last columns of a row: what came out, what is aimed at, and whether that was met."""
+    return re.split("  +", row(printed, begin))[-3:]
+
+
 def a_row_has_medians_quartiles_and_their_ratio(directory):
     got = row(reported(directory, MEASURED), "Mount, 600 MB in 60 files,")
     for text in ("300 us (295 us to 305 us, n=5)", "200 us (200 us to 200 us, n=3)", "1.50 x", "at most 2 x"):
@@ -70,6 +76,56 @@ def what_was_not_measured_is_no_row(directory):
 def values_of_one_thing_from_two_times_are_put_together(directory):
     twice = MEASURED + [line("mount", "us", [900] * 6, **FEW)]
     assert "n=11" in row(reported(directory, twice), "Mount, 600 MB")
+
+
+SIZES = [{"bytes": number * 1e9} for number in (1, 4, 8)]
+
+
+def first_rows(*slowest):
+    """Of 1 and 4 GB in 300 ms, of 8 GB in as many as are given; from local volumes, of all sizes, in 250 ms."""
+    for at, values in zip(SIZES, ([300], [300], list(slowest))):
+        yield line("first-row.image", "ms", values, **at)
+        yield line("first-row.local", "ms", [250], **at)
+        yield line("first-row.disk.image", "kB", [2_000 if at is SIZES[0] else 12_000], **at)
+
+
+def databases_of_every_size_are_compared_with_local_volumes(directory):
+    printed = reported(directory, [*first_rows(290, 340, 345)])
+    begin = "to the first row of a PostgreSQL database of "
+    assert verdict(printed, begin + "1,000 MB") == ["1.20 x", "at most 1.3 x", "met"]
+    assert verdict(printed, begin + "8,000 MB") == ["1.36 x", "at most 1.3 x", "MISSED"]
+    assert verdict(printed, "disk taken to the first row of a PostgreSQL database of 1,000 MB")[1:] == ["at most 10.0 MB", "met"]
+    assert verdict(printed, "disk taken to the first row of a PostgreSQL database of 4,000 MB")[-1] == "MISSED"
+
+
+def the_size_of_a_database_must_not_matter(directory):
+    begin = "to the first row in an image, the slowest"
+    assert verdict(reported(directory, [*first_rows(350)]), begin) == ["1.17 x", "at most 1.2 x", "met"]
+    assert verdict(reported(directory, [*first_rows(390)]), begin) == ["1.30 x", "at most 1.2 x", "MISSED"]
+
+
+def a_pool_in_an_image_is_compared_with_one_on_ext4(directory):
+    printed = reported(directory, [
+        line("image.mount", "us", [700], **FEW), line("image.mount.directory", "us", [500], **FEW),
+        line("image.first-write", "us", [900], bytes=1e9), line("image.first-write", "us", [11_000], bytes=8e9),
+        line("image.first-write.plain", "us", [300], bytes=8e9),
+        line("image.cache", "kB", [1_150_000], bytes=1e9),
+        line("image.install.reflinks", "ms", [500]), line("image.install.directory", "ms", [250])])
+    assert verdict(printed, "Mount, 600 MB in 60 files, in an image") == ["1.40 x", "at most 1.2 x", "MISSED"]
+    assert verdict(printed, "first write to a file of 1,000 MB in a clone in an image")[1:] == ["at most 10.0 ms", "met"]
+    assert verdict(printed, "first write to a file of 8,000 MB in a clone in an image")[1:] == ["at most 10.0 ms", "MISSED"]
+    assert verdict(printed, "page cache after reading 1,000 MB")[1:] == ["at most 1,100 MB", "MISSED"]
+    assert "2.00 x" in row(printed, "the same with blocks shared instead")
+
+
+def pgbench_in_an_image_has_a_floor(directory):
+    rates = {"clone": 130, "local": 100, "volume": 69, "frozen": 71}
+    printed = reported(directory, [line("pgbench.image." + kind, "per second", [rate]) for kind, rate in rates.items()]
+                       + [line("clones.disk", "kB", [90_000], bytes=4e9, clones=10)])
+    assert verdict(printed, "pgbench in a clone in an image")[1:] == ["at least 1.2 x", "met"]
+    assert verdict(printed, "pgbench in a volume in an image")[1:] == ["at least 0.7 x", "MISSED"]
+    assert verdict(printed, "pgbench in a volume after a snapshot in an image")[1:] == ["at least 0.7 x", "met"]
+    assert verdict(printed, "disk taken by 10 clones in an image of a database of 4,000 MB")[1:] == ["at most 100 MB", "met"]
 
 
 def the_machine_and_its_load_are_named(directory):
@@ -116,6 +172,8 @@ def the_documentation_is_replaced_between_its_marks(directory):
 
 
 STATEMENTS = [a_row_has_medians_quartiles_and_their_ratio, a_target_is_met_or_missed, what_was_not_measured_is_no_row,
+              databases_of_every_size_are_compared_with_local_volumes, the_size_of_a_database_must_not_matter,
+              a_pool_in_an_image_is_compared_with_one_on_ext4, pgbench_in_an_image_has_a_floor,
               values_of_one_thing_from_two_times_are_put_together, the_machine_and_its_load_are_named,
               the_json_has_rows_and_every_value, the_page_has_the_table_and_the_plots, a_plot_is_an_image_with_its_lines,
               the_documentation_is_replaced_between_its_marks]

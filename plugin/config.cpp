@@ -79,6 +79,8 @@ constexpr std::string_view kOnOrOff[] = {"on", "off"};
 constexpr Choice kLogLevel{"--log-level", "LOG_LEVEL", kLogLevels, "using info"};
 constexpr Choice kBackend{"--backend", "BACKEND", kBackends, "using the one that fits the pool"};
 constexpr Choice kImageReserve{"--image-reserve", "IMAGE_RESERVE", kOnOrOff, "using off"};
+constexpr std::string_view kPlaces[] = {"image", "directory"};
+constexpr Choice kMoveTo{"--move-to", "", kPlaces, ""};
 constexpr Choice kMetrics{"--metrics", "METRICS", kOnOrOff, "using off"};
 
 std::string unknown(std::string const& setting, std::string const& value, Choice const& choice) {
@@ -150,6 +152,7 @@ Config read(int argc, char const* const* argv) {
   std::optional<std::string> level;
   std::optional<std::string> backend;
   std::optional<std::string> metrics;
+  std::optional<std::string> move_to;
   std::optional<std::string> image;
   std::optional<std::string> image_reserve;
   std::string image_default;
@@ -171,6 +174,8 @@ Config read(int argc, char const* const* argv) {
       pool_id = *value;
     } else if ((value = value_of("--prune-pause", argc, argv, i))) {
       config.prune_pause = seconds("--prune-pause", *value);
+    } else if ((value = value_of(kMoveTo.flag, argc, argv, i))) {
+      move_to = value;
     } else if ((value = value_of("--image", argc, argv, i))) {
       image = value;
     } else if ((value = value_of("--image-default", argc, argv, i))) {
@@ -190,9 +195,15 @@ Config read(int argc, char const* const* argv) {
     }
   }
   if (config.show_help || config.show_version) return config;
-  if (socket.empty()) throw BadUsage("--socket is missing: where should the engine find us?");
+  if (move_to && (move_to->empty() || !is_known(*move_to, kMoveTo))) {
+    throw BadValue(unknown("--move-to ", *move_to, kMoveTo));
+  }
+  config.move_to = move_to.value_or("");
+  if (socket.empty() && config.move_to.empty()) {
+    throw BadUsage("--socket is missing: where should the engine find us?");
+  }
   if (pool.empty()) throw BadUsage("--pool is missing: where should the volumes be kept?");
-  config.socket = normal(socket);
+  if (!socket.empty()) config.socket = normal(socket);
   config.pool = normal(pool);
   config.mounts = mounts.empty() ? config.pool / "mnt" : normal(mounts);
   if (!pool_id.empty()) config.pool_id = normal(pool_id);
@@ -200,6 +211,7 @@ Config read(int argc, char const* const* argv) {
   std::string known_level = value_of(kLogLevel, level, config.warnings);
   if (!known_level.empty()) config.log_level = known_level;
   take_image(image, image_default, config);
+  config.all_devices = !image_default.empty();
   config.image_reserve = value_of(kImageReserve, image_reserve, config.warnings) == "on";
   if (value_of(kMetrics, metrics, config.warnings) == "on") {
     config.metrics = metrics_file.empty() ? config.mounts.parent_path() / "metrics/snapclone.prom"
@@ -226,6 +238,7 @@ std::string help_text() {
   return R"(snapclone: a Docker volume plugin whose snapshots give every mount its own clone
 
 usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log-level LEVEL]
+       snapclone --move-to image|directory --pool DIR [--mounts DIR] [--image SIZE]
 
   --socket PATH       unix socket to serve the volume plugin protocol on
                       (/run/docker/plugins/snapclone.sock makes it the driver "snapclone")
@@ -234,7 +247,11 @@ usage: snapclone --socket PATH --pool DIR [--mounts DIR] [--backend NAME] [--log
   --backend NAME      btrfs, overlay or copy; the best that works unless given
   --pool-id FILE      remember there which pool it is, and refuse another one from then on
   --image on|off|SIZE keep the pool in an image file with an xfs, DIR.img, mounted on DIR (off)
-  --image-default …   the same, where neither --image nor IMAGE has a value that is known
+  --image-default …   the same, where neither --image nor IMAGE has a value that is known. A
+                      container's first process then gives up opening devices once it has started
+  --move-to image|directory
+                      serve nothing: move all volumes into an image, or back, and end. The plugin
+                      must be disabled; interrupted, the same command goes on
   --image-reserve on|off
                       take all the image's space at once, and never give it back (off)
   --metrics on|off    write metrics for Prometheus four times a minute (off unless given)

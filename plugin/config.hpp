@@ -15,7 +15,7 @@ namespace snapclone {
 // error on the command line; in the environment, where a managed plugin has its settings, it only
 // earns a warning, and the default is used.
 struct Config {
-  boost::filesystem::path socket;   // --socket, SNAPCLONE_SOCKET
+  boost::filesystem::path socket;   // --socket, SNAPCLONE_SOCKET; not needed to move
   boost::filesystem::path pool;     // --pool, SNAPCLONE_POOL
   boost::filesystem::path mounts;   // --mounts, SNAPCLONE_MOUNTS; <pool>/mnt unless told otherwise
   boost::filesystem::path pool_id;  // --pool-id; nothing unless told
@@ -24,6 +24,8 @@ struct Config {
   bool image = false;               // --image, IMAGE, --image-default: not "off"
   std::uint64_t image_size = 0;     // the same: in bytes; 0: "on"
   bool image_reserve = false;       // --image-reserve, IMAGE_RESERVE
+  bool all_devices = false;         // --image-default, of the variant that Docker gives all devices
+  std::string move_to;              // --move-to: "image" or "directory"; "": serve
   std::string notify_socket;        // NOTIFY_SOCKET, of systemd
   std::string log_level = "info";   // --log-level, LOG_LEVEL: one that set_log_level() knows
   std::chrono::milliseconds prune_pause = std::chrono::seconds(20);  // --prune-pause

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.hpp"
 #include "daemon.hpp"
+#include "mover.hpp"
 #include "place.hpp"
 #include "sys/capabilities.hpp"
+#include "sys/device_rules.hpp"
 #include "sys/error.hpp"
 #include "sys/log.hpp"
 #include "sys/system_calls.hpp"
@@ -44,12 +46,30 @@ void allow_as_many_descriptors_as_possible() {
 
 // Before there is a second thread, and before anything that others wrote is read.
 void give_up_privileges(Config const& config) {
+  if (config.all_devices) {
+    try {
+      sys::give_up_devices();
+    } catch (std::runtime_error const& error) {
+      sys::log_warning(std::string("the plugin could still open devices: ") + error.what());
+    }
+  }
   sys::keep_needed_capabilities();
   bool debug = config.log_level == "debug";
   try {
     sys::refuse_unlisted_calls(debug ? sys::Unlisted::reported : sys::Unlisted::failing);
   } catch (sys::Error const& error) {
     sys::log_warning(std::string("no system call will be refused: ") + error.what());
+  }
+}
+
+// In a terminal, so nobody starts it again or waits for it.
+int move(Config const& config) {
+  try {
+    move_volumes(config, [&] { give_up_privileges(config); });
+    return 0;
+  } catch (std::exception const& error) {
+    sys::log_error(std::string("not moved: ") + error.what());
+    return 1;
   }
 }
 
@@ -80,6 +100,7 @@ int run(int argc, char const* const* argv) {
   sys::set_log_level(config.log_level);
   try {
     for (auto const& warning : config.warnings) sys::log_warning(warning);
+    if (!config.move_to.empty()) return move(config);
     // Loop devices and mounts of them need more than what follows.
     Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve});
     give_up_privileges(config);

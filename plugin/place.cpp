@@ -62,7 +62,7 @@ long type_of(fs::path const& directory) {
 void take_over_identity(fs::path const& from, fs::path const& pool) {
   if (pool::read_format(pool) || pool::holds_trees(pool)) return;
   auto empty_pool = pool::read_format(from);
-  if (empty_pool) pool::write_format(pool, {.identity = empty_pool->identity});
+  if (empty_pool) pool::make_empty_pool(pool, empty_pool->identity);
 }
 
 }  // namespace
@@ -131,8 +131,10 @@ Decision decide(bool image_wanted, Circumstances const& found) {
 }
 
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
-  sys::ensure_dir(pool);
-  Decision decision = decide(image_wanted, look_at(pool, image_wanted));
+  if (!sys::is_mounted(pool)) sys::ensure_dir(pool);
+  Circumstances found = look_at(pool, image_wanted);
+  if (!found.image && !found.mounted) pool::check_not_in_image(pool);
+  Decision decision = decide(image_wanted, found);
   Place place{.why = decision.why};
   if (decision.image) {
     try {

@@ -13,11 +13,11 @@ namespace fs = boost::filesystem;
 
 // What a start finds, for the decision.
 struct Circumstances {
-  bool image = false;      // there is one
-  bool volumes = false;    // the directory itself, below any mount, holds some, or remains of some
-  bool mounted = false;    // a file system is mounted on it
-  bool reflinks = false;   // its files can share blocks
-  std::string filesystem;  // a kind that takes no image: "a network file system"; "" for any other
+  bool image = false;     // there is one
+  bool volumes = false;   // the directory itself, below any mount, holds some, or remains of some
+  bool mounted = false;   // a file system is mounted on it
+  bool reflinks = false;  // its files can share blocks
+  std::string filesystem = {};  // a kind that takes no image, unfit_filesystem(); "" for any other
 };
 
 // Changes nothing.

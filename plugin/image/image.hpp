@@ -79,4 +79,13 @@ inline MountedImage mount_image(fs::path const& pool, ImageSettings const& setti
   return mount_image(pool, settings, pool);
 }
 
+// Unmounts the image, in which nobody has anything open, and waits until its loop device has let it
+// go. Returns it, locked. Throws std::runtime_error, also if it is mounted elsewhere still.
+sys::Fd detach_image(fs::path const& pool, fs::path const& mount_point,
+                     ImageSettings const& settings);
+
+// The same, and removes the image, which holds nothing that is needed. When it throws, the image is
+// still there.
+void remove_image(fs::path const& pool, fs::path const& mount_point, ImageSettings const& settings);
+
 }  // namespace snapclone::image

@@ -6,6 +6,7 @@
 #include "sys/log.hpp"
 #include "sys/text.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -23,10 +24,12 @@ constexpr std::chrono::milliseconds kOnlyToReport = 10s;
 constexpr std::uint64_t kNoRoom = std::uint64_t{16} << 20U;
 
 std::string no_room_on_host(fs::path const& image, SpaceFigures const& now) {
+  std::uint64_t kept = margin(now.host_size);
+  kept -= std::min(kept, now.ballast);
   return "there is no room for it: the pool's image " + image.string() +
          " may take no more of the host's disk. The file system of " +
          image.parent_path().string() + " has " + sys::bytes_text(now.host_free) +
-         " free, of which " + sys::bytes_text(margin(now.host_size)) +
+         " free, of which " + sys::bytes_text(kept) +
          " are kept for the host. Free space there, remove volumes or snapshots that nobody needs, "
          "or enlarge that disk";
 }
@@ -39,14 +42,16 @@ std::string no_room_inside(fs::path const& image, SpaceFigures const& now) {
 
 }  // namespace
 
-Space::Space(fs::path const& image, fs::path const& mount_point, bool reserved)
-    : xfs_(image, mount_point), reserved_(reserved) {
+Space::Space(fs::path const& image, fs::path const& mount_point, bool reserved, Looks looks)
+    : xfs_(image, mount_point), reserved_(reserved), ballast_(image.parent_path()) {
   try {
+    sys::MutexLock bounding(bounding_);
     look_and_bound();
   } catch (std::exception const&) {
     offer_nothing();
     throw;
   }
+  if (looks == Looks::by_hand) return;
   if (!reserved_) {
     tidier_.emplace(kTidier, [this](std::stop_token const& stop) { tidy(stop); });
   }
@@ -88,7 +93,9 @@ void Space::round() {
 
 void Space::look_and_bound() {
   SpaceFigures now = xfs_.look();
+  now.ballast = ballast_.size();
   std::uint64_t offered = reserved_ ? xfs_.unbound(now) : xfs_.bound(now);
+  if (!reserved_) ballast_.resize(wanted_ballast(now));
   {
     sys::MutexLock lock(mutex_);
     figures_ = now;
@@ -157,6 +164,7 @@ void Space::write_out() {
 }
 
 void Space::trim(std::stop_token const& stop) {
+  if (reserved_) return;
   {
     sys::MutexLock lock(mutex_);
     plan_.begin();
@@ -179,7 +187,7 @@ void Space::trim(std::stop_token const& stop) {
 // the background.
 void Space::trim_pieces(std::stop_token const& stop) {
   write_out();
-  sys::rest(kFreeing, stop);
+  rest_and_write_out(kFreeing, stop);
   write_out();
   std::uint64_t piece = kFirstPiece;
   for (std::uint64_t begin = 0; !stop.stop_requested();) {
@@ -188,13 +196,20 @@ void Space::trim_pieces(std::stop_token const& stop) {
     auto took = Clock::now() - started;
     begin += piece;
     piece = next_piece(piece, took);
-    sys::rest(is_near_full() ? took : 4 * took, stop);
+    rest_and_write_out(above_margin(figures()) == 0 ? took : 4 * took, stop);
   }
 }
 
-bool Space::is_near_full() const {
+void Space::rest_and_write_out(Clock::duration duration, std::stop_token const& stop) {
+  for (auto end = Clock::now() + duration; Clock::now() < end && !stop.stop_requested();) {
+    sys::rest(std::min<Clock::duration>(end - Clock::now(), kRetry), stop);
+    if (must_write_out(figures())) write_out();
+  }
+}
+
+SpaceFigures Space::figures() const {
   sys::MutexLock lock(mutex_);
-  return above_margin(figures_) == 0;
+  return figures_;
 }
 
 }  // namespace snapclone::image

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "image/ballast.hpp"
 #include "image/bounded_xfs.hpp"
 #include "image/space_policy.hpp"
 #include "sys/background_thread.hpp"
@@ -33,15 +34,19 @@ struct SpaceReport {
 // thread, at low priority, writes out what was promised and gives back what was freed: both can
 // take long, and the first must not wait for them. Safe from every thread.
 //
-// While it looks in time, no data that write(2) accepted is lost: what is promised fits on the
-// host, with the margin to spare. Somebody who takes more than the margin and all that was offered
-// between two looks (fallocate(2) can) can only be met by an image that is reserved.
+// What write(2) accepted fits on the host, with the margin to spare. So no data is lost while
+// others take less than the margin in the time that dirty pages need to be written out. If somebody
+// fills the disk faster, as fallocate(2) can at a stroke, those get the place of the ballast; what
+// the kernel writes out in the moments before is lost, and syncfs(2) says so. Only an image that is
+// reserved need not fear that.
 class Space {
  public:
   // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,
   // and needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
   // trimmed. When the constructor returns the xfs is bounded. Throws std::runtime_error.
-  Space(fs::path const& image, fs::path const& mount_point, bool reserved);
+  enum class Looks { by_itself, by_hand };  // the latter for tests: no threads
+  Space(fs::path const& image, fs::path const& mount_point, bool reserved,
+        Looks looks = Looks::by_itself);
   Space(Space const&) = delete;
   Space& operator=(Space const&) = delete;
   // The destructor ends the threads, soon. The xfs stays bounded as it is.
@@ -60,20 +65,22 @@ class Space {
  private:
   using Clock = TrimPlan::Clock;
 
-  void look_and_bound() EXCLUDES(mutex_);
+  void look_and_bound() REQUIRES(bounding_);
   void offer_nothing();
   void follow(std::stop_token const& stop);
   void tidy(std::stop_token const& stop);
   void wait_for_work(std::stop_token const& stop);
   void write_out();
   void trim_pieces(std::stop_token const& stop);
-  bool is_near_full() const;
+  void rest_and_write_out(Clock::duration duration, std::stop_token const& stop);
+  SpaceFigures figures() const;
 
   BoundedXfs const xfs_;
   bool const reserved_;
 
   sys::Mutex bounding_;  // one look at a time; taken before the other
   bool failed_ GUARDED_BY(bounding_) = false;
+  Ballast ballast_ GUARDED_BY(bounding_);
   bool trim_failed_ = false;  // the log says so; the second thread's own
 
   mutable sys::Mutex mutex_;

@@ -18,7 +18,13 @@ constexpr std::uint64_t kNear = 4 * kGiga;  // above the margin: looks and trims
 constexpr std::uint64_t kVeryNear = kGiga;
 constexpr std::uint64_t kLeastReserve = 32 * kMega;
 
+constexpr std::uint64_t kUsualBallast = 4 * kGiga;  // at most
+constexpr std::uint64_t kTooMuch = 256 * kMega;     // is left as it is, if the host has enough
+constexpr std::uint64_t kFull = 32 * kMega;         // ext4 has some that nobody gets
+constexpr std::uint64_t kMostUntilNextLook = 2 * kGiga;
 constexpr std::uint64_t kMuchDirty = 16 * kMega;
+// An xfs keeps a 144th of its size for its own growth, and counts that as used.
+constexpr std::uint64_t kOwnGrowth = 144;
 
 constexpr std::uint64_t kLeastPiece = 64 * kMega;
 constexpr std::uint64_t kLargestPiece = 16 * kGiga;
@@ -61,12 +67,25 @@ std::uint64_t margin(std::uint64_t host_size) {
 }
 
 std::uint64_t above_margin(SpaceFigures const& now) {
-  return without(now.host_free, margin(now.host_size));
+  return without(now.host_free + now.ballast, margin(now.host_size));
 }
 
 std::uint64_t offer(SpaceFigures const& now) {
-  std::uint64_t promised = std::max(now.dirty, without(now.used(), now.on_host));
+  std::uint64_t in_advance = without(now.used(), now.on_host + now.size / kOwnGrowth);
+  std::uint64_t promised = std::max(now.dirty, in_advance);
   return std::min(without(above_margin(now), promised), now.free);
+}
+
+std::uint64_t wanted_ballast(SpaceFigures const& now) {
+  if (now.host_left < kFull) return without(now.ballast, now.dirty + kFull);
+  std::uint64_t usual = std::min(margin(now.host_size) / 2, kUsualBallast);
+  std::uint64_t wanted = std::max(usual, now.dirty);
+  std::uint64_t needed = now.dirty + std::min(offer(now), kMostUntilNextLook);
+  std::uint64_t most = without(now.host_free + now.ballast, needed);
+  if (now.ballast < wanted)
+    return most < usual ? now.ballast : std::max(now.ballast, std::min(wanted, most));
+  bool fits = now.ballast <= std::min(wanted + kTooMuch, most);
+  return fits ? now.ballast : wanted;
 }
 
 std::uint64_t least_reserve(SpaceFigures const& now) {
@@ -79,14 +98,15 @@ std::uint64_t reserve(SpaceFigures const& now) {
 
 std::chrono::milliseconds until_next_look(SpaceFigures const& now) {
   std::uint64_t above = above_margin(now);
-  if (above >= kNear) return 1000ms;
+  if (above == 0 && now.ballast != 0 && now.dirty >= kMuchDirty) return 20ms;
   // Nothing can be promised if nothing is offered.
-  return above >= kVeryNear || offer(now) == 0 ? 250ms : 50ms;
+  if (above < kVeryNear && offer(now) != 0) return 50ms;
+  return above < kNear || now.dirty >= kMuchDirty ? 250ms : 1000ms;
 }
 
 bool must_write_out(SpaceFigures const& now) {
-  if (now.dirty < kMuchDirty) return false;
-  return above_margin(now) == 0 || now.dirty > now.host_free / 8;
+  if (now.dirty > now.host_free / 8) return true;
+  return above_margin(now) == 0 && now.dirty >= kMuchDirty;
 }
 
 std::uint64_t next_piece(std::uint64_t last, std::chrono::nanoseconds took) {
@@ -94,6 +114,8 @@ std::uint64_t next_piece(std::uint64_t last, std::chrono::nanoseconds took) {
   if (took < 5ms) return std::min(last * 2, kLargestPiece);
   return last;
 }
+
+TrimPlan::TrimPlan(Clock::time_point now) : last_trim_(now - kShortPause), last_growth_(now) {}
 
 void TrimPlan::saw(SpaceFigures const& figures, Clock::time_point now) {
   if (!last_) {

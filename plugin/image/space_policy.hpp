@@ -12,7 +12,9 @@ namespace snapclone::image {
 // What one look at the host, the memory and the xfs finds.
 struct SpaceFigures {
   std::uint64_t host_size = 0;  // the file system that holds the image
-  std::uint64_t host_free = 0;  // there, as df shows it: what is kept for root comes on top
+  std::uint64_t host_free = 0;  // there, as df shows it
+  std::uint64_t host_left = 0;  // with what only root may take, as writes of the image do
+  std::uint64_t ballast = 0;    // held there by this process (Ballast), and not in host_free
   std::uint64_t on_host = 0;    // what the image takes there
   std::uint64_t dirty = 0;      // Dirty and Writeback of /proc/meminfo
   std::uint64_t size = 0;       // of the xfs, with its log
@@ -25,14 +27,19 @@ struct SpaceFigures {
 // than a tenth.
 std::uint64_t margin(std::uint64_t host_size);
 
+// What the host has above the margin. The ballast is a part of the margin.
+std::uint64_t above_margin(SpaceFigures const& now);
+
 // What the xfs may offer: what the host has above the margin, less what was promised and is not
 // taken there yet. That is dirty pages, and space that applications allocated in advance. (Freed
 // space that the host does not have back yet hides as much of the latter. So it is trimmed in time:
-// TrimPlan.) An xfs counts some 0.8 % of its size, which it keeps for its own growth, as used.
+// TrimPlan.)
 std::uint64_t offer(SpaceFigures const& now);
 
-// What the host has above the margin.
-std::uint64_t above_margin(SpaceFigures const& now);
+// What the ballast should be: half of the margin, or as much as is dirty. When somebody has filled
+// the disk, so that what is dirty has no place, it gets that of the ballast. Not earlier: while
+// they still write, they would take that as well.
+std::uint64_t wanted_ballast(SpaceFigures const& now);
 
 // What xfs keeps back by itself, so that it can end what it has begun.
 std::uint64_t least_reserve(SpaceFigures const& now);
@@ -44,8 +51,8 @@ std::uint64_t reserve(SpaceFigures const& now);
 // margin covers what they write meanwhile.
 std::chrono::milliseconds until_next_look(SpaceFigures const& now);
 
-// Whether what was promised should take its place on the host now, before somebody else does: the
-// host is below its margin, or could not take eight times as much.
+// Whether what is dirty should take its place on the host now, before somebody else does: the host
+// is below its margin, or could not take eight times as much.
 bool must_write_out(SpaceFigures const& now);
 
 // How much of the xfs to trim at once. While one piece is trimmed, writes to it wait, and to all
@@ -59,7 +66,7 @@ std::uint64_t next_piece(std::uint64_t last, std::chrono::nanoseconds took);
 class TrimPlan {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit TrimPlan(Clock::time_point now) : last_trim_(now), last_growth_(now) {}
+  explicit TrimPlan(Clock::time_point now);
 
   void saw(SpaceFigures const& figures, Clock::time_point now);
   bool is_due(Clock::time_point now) const;

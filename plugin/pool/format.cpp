@@ -11,6 +11,7 @@ namespace snapclone::pool {
 namespace {
 
 constexpr char kFormat[] = "snapclone pool ";
+constexpr char kInImage[] = "in an image";
 constexpr unsigned kNewest = 2;
 
 // Reads lines of a key, a space, and a value that goes on to the end of the line.
@@ -36,8 +37,9 @@ PoolFormat parse_format(std::string const& text) {
   std::istringstream lines(text);
   std::string first;
   std::getline(lines, first);
+  bool in_image = first == std::string(kFormat) + kInImage;
   unsigned version = 1;
-  while (version <= kNewest && first != kFormat + std::to_string(version)) ++version;
+  while (!in_image && version <= kNewest && first != kFormat + std::to_string(version)) ++version;
   if (version > kNewest) {
     throw std::runtime_error("says \"" + sys::excerpt(first) +
                              "\", which this version does not know: it needs the snapclone that "
@@ -45,12 +47,12 @@ PoolFormat parse_format(std::string const& text) {
   }
   auto found = read_values(lines);
   std::string backend = found["backend"];
-  return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend, version};
+  return PoolFormat{found["identity"], backend.empty() ? "overlay" : backend, version, in_image};
 }
 
 std::string print_format(PoolFormat const& format) {
-  std::string text =
-      kFormat + std::to_string(format.version) + "\nidentity " + format.identity + "\n";
+  std::string version = format.in_image ? kInImage : std::to_string(format.version);
+  std::string text = kFormat + version + "\nidentity " + format.identity + "\n";
   return format.backend.empty() ? text : text + "backend " + format.backend + "\n";
 }
 
@@ -68,6 +70,16 @@ std::optional<PoolFormat> read_format(fs::path const& pool) {
 
 void write_format(fs::path const& pool, PoolFormat const& format) {
   write_durably(pool / "format", print_format(format));
+}
+
+void check_not_in_image(fs::path const& pool) {
+  auto format = read_format(pool);
+  if (!format || !format->in_image) return;
+  throw std::runtime_error("the volumes of the pool " + pool.string() + " lie in the image " +
+                           pool.string() +
+                           ".img, into which \"snapclone --move-to image\" has moved them, and it "
+                           "is not there: restore it, or use the plugin that had it. Nothing was "
+                           "touched");
 }
 
 void check_remembered(fs::path const& file, fs::path const& pool) {

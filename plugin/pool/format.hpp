@@ -21,6 +21,11 @@ struct PoolFormat {
   // 2: a file of a layer may have its content in a layer below (metacopy). A plugin that only knows
   // 1 could not read such a file, and refuses the pool.
   unsigned version = 1;
+  // The first line is "snapclone pool in an image": the volumes were moved into an image, and this
+  // is the empty directory that it is mounted on. Where the image cannot be seen (an older plugin,
+  // another mount, a file that was lost) the directory would be taken for an empty pool, and the
+  // engine would take the volumes for deleted. So it is none.
+  bool in_image = false;
 
   bool operator==(PoolFormat const&) const = default;
 };
@@ -38,6 +43,9 @@ std::optional<PoolFormat> read_format(fs::path const& pool);
 
 // Durable, as a whole or not at all.
 void write_format(fs::path const& pool, PoolFormat const& format);
+
+// Throws if the directory is one whose volumes were moved into an image.
+void check_not_in_image(fs::path const& pool);
 
 // A plugin whose pool is a directory of the host remembers the pool's identity in a file outside
 // the pool. An upgrade silently resets that directory to the plugin's default, and before its disk

@@ -100,11 +100,29 @@ bool holds_trees(fs::path const& root) {
                      [&](auto const& boot) { return !sys::is_empty_dir(clones / boot); });
 }
 
+void make_empty_pool(fs::path const& root, std::string const& identity) {
+  for (auto const& name : kDirectories) sys::ensure_dir(root / name);
+  write_format(root, {.identity = identity});
+}
+
+void check_not_in_use(fs::path const& root) {
+  fs::path const path = root / "lock";
+  sys::Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENOENT) return;
+  if (fd.get() < 0) sys::fail("open", path.string());
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) sys::fail("lock", path.string());
+  throw std::runtime_error("the pool " + root.string() +
+                           " is in use by a plugin: disable it first, with \"docker plugin disable "
+                           "--force snapclone\", or stop the service");
+}
+
 Pool::Pool(fs::path root, std::string const& on_host)
     : root_(std::move(root)), boot_(sys::boot_id()) {
   sys::ensure_dir(root_);
   std::optional<PoolFormat> found = read_format(root_);
   if (found) {
+    check_not_in_image(root_);
     check_whole(root_);
   } else {
     check_nothing_else_is_in(root_);

@@ -22,6 +22,12 @@ bool has_any(Stack const& stack, std::set<std::string> const& layers);
 // False where there is no pool.
 bool holds_trees(fs::path const& root);
 
+// Makes an empty pool with this identity, or gives it to one. Durable, as a whole or not at all.
+void make_empty_pool(fs::path const& root, std::string const& identity);
+
+// Throws, as the constructor of Pool does, if a process has this pool.
+void check_not_in_use(fs::path const& root);
+
 // The directory that holds everything. The constructor makes what is missing, and takes the lock
 // without waiting: two processes on one pool would delete each other's clones. It refuses a pool of
 // a newer format, a directory with other things in it, and one that others than root could change.

@@ -75,6 +75,17 @@ void set_xattrs(Original const& from, Xattrs const& xattrs, int to, bool through
   }
 }
 
+// On xfs root sees each ACL a second time, under the name that xfs stores it by. On another file
+// system that would be an attribute like any other.
+void leave_out_second_acls(std::vector<std::string>& names) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"system.posix_acl_access", "trusted.SGI_ACL_FILE"},
+      {"system.posix_acl_default", "trusted.SGI_ACL_DEFAULT"}};
+  for (auto const& [acl, second] : kNames) {
+    if (std::find(names.begin(), names.end(), acl) != names.end()) std::erase(names, second);
+  }
+}
+
 timespec time_of(statx_timestamp const& time) { return {time.tv_sec, time.tv_nsec}; }
 
 }  // namespace
@@ -92,6 +103,7 @@ Original stat_original(sys::Fd fd, TreePath place) {
 Xattrs read_xattrs(Original const& from) {
   std::vector<std::string> names = list_xattrs(from.fd.get(), from.place);
   if (names.empty()) return {};
+  leave_out_second_acls(names);
   Xattrs xattrs;
   std::string source = proc_path(from.fd.get());
   auto value = std::make_unique_for_overwrite<char[]>(kLargestXattr);

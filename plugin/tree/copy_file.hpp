@@ -31,7 +31,8 @@ struct Original {
 // Takes what open_beneath() returned, and reads its status. Throws for its errno if that was -1.
 Original stat_original(sys::Fd fd, TreePath place);
 
-// Names and values of the extended attributes, of every namespace.
+// Names and values of the extended attributes, of every namespace; ACLs once (as
+// system.posix_acl_*).
 using Xattrs = std::vector<std::pair<std::string, std::string>>;
 
 // The caller reads them before a file's content. Overlayfs marks a file of an upper whose content

@@ -103,12 +103,27 @@ std::vector<VolumePtr> Catalogue::all() const {
   return volumes;
 }
 
-void Catalogue::add(Record const& record, fs::path const& staged) {
-  auto volume = readable(record);
+void Catalogue::commit(Record const& record, std::string const& text,
+                       fs::path const& staged) const {
   sys::make_dir(staged);
-  sys::write_file(Pool::record_in(staged), encode(record), sys::Durability::power);
+  sys::write_file(Pool::record_in(staged), text, sys::Durability::power);
   sys::sync_dir(staged);
   sys::rename_new(staged, pool_.volume(record.name.text()));  // the commit point
+}
+
+void Catalogue::adopt(std::string const& text, fs::path const& staged) {
+  auto volume = readable(decode_record(text));
+  commit(volume->record, text, staged);
+  {
+    MutexLock lock(mutex_);
+    volumes_[volume->record.name] = {volume};
+  }
+  sys::sync_dir(pool_.volumes());
+}
+
+void Catalogue::add(Record const& record, fs::path const& staged) {
+  auto volume = readable(record);
+  commit(record, encode(record), staged);
   try {
     sys::sync_dir(pool_.volumes());
   } catch (sys::Error const& error) {

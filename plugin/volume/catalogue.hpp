@@ -47,6 +47,9 @@ class Catalogue {
   // replace() may fail after the record was replaced, and then memory and disk say the same.
   // `staged` is a new path in staging/, which add() leaves behind when it throws.
   void add(Record const& record, fs::path const& staged);
+  // The same with a record's text as another pool has it. It may also throw when the volume is
+  // there, and then that may not survive a power cut.
+  void adopt(std::string const& text, fs::path const& staged);
   void replace(Record const& record);
 
   // The removal of a volume. While the object lives, no clone of the volume can start.
@@ -123,6 +126,7 @@ class Catalogue {
   };
 
   Volume read(VolumeName const& name) const;
+  void commit(Record const& record, std::string const& text, fs::path const& staged) const;
   void refuse_named_uppers();
 
   Pool const& pool_;

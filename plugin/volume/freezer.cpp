@@ -15,7 +15,9 @@ namespace {
 // The kernel takes 500, but looking a name up for the first time gets slower with each.
 constexpr std::size_t kMostLayers = 50;
 
-void report(tree::CopyReport const& report, std::string const& from) {
+}  // namespace
+
+void log_lost_flags(tree::CopyReport const& report, std::string const& from) {
   if (report.flags_lost_count == 0) return;
   std::string paths;
   for (auto const& path : report.flags_lost)
@@ -23,8 +25,6 @@ void report(tree::CopyReport const& report, std::string const& from) {
   sys::log_warning("the copy of " + from + " lacks the flags immutable or append-only of " +
                    sys::counted(report.flags_lost_count, "file") + ": " + paths);
 }
-
-}  // namespace
 
 Pinned Freezer::freeze(Origin const& origin, bool live, std::string const& purpose) {
   Record const& record = origin.volume->record;
@@ -192,7 +192,7 @@ Pinned Freezer::capture(Origin const& origin, backend::Form form) {
     fs::path from =
         origin.clone ? tree_of(pool_, points_, *origin.clone) : pool_.layer(record.upper);
     try {
-      report(backend_.capture(from, tree, form), described(record));
+      log_lost_flags(backend_.capture(from, tree, form), described(record));
     } catch (backend::CannotCapture const& error) {
       throw Refusal(described(record) + " cannot be frozen: " + error.what());
     }
@@ -217,8 +217,8 @@ Pinned Freezer::flatten(Stack const& stack) {
 
 void Freezer::copy_mounted(fs::path const& mounted, fs::path const& tree, backend::Form form) {
   backend_.make_tree(tree, {});
-  report(backend_.copy(mounted, Pool::content(tree), backend_.layered()),
-         "what is mounted on " + mounted.string());
+  log_lost_flags(backend_.copy(mounted, Pool::content(tree), backend_.layered()),
+                 "what is mounted on " + mounted.string());
   if (form == backend::Form::sealed) backend_.seal(tree);
 }
 

@@ -28,6 +28,9 @@ struct Pinned {
   Catalogue::Pin pin;
 };
 
+// Logs which files of a copy lack the flags that their originals have.
+void log_lost_flags(tree::CopyReport const& report, std::string const& from);
+
 // Makes layers: sealed ones with an origin's present content, and new ones to write to. The
 // functions block. They throw Refusal, sys::Error or sys::Cancelled; then nothing has changed that
 // anyone can see. The caller holds the origin's turn.

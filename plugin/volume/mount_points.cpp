@@ -59,6 +59,16 @@ fs::path tree_of(pool::Pool const& pool, MountPoints const& points, CloneRecord 
   return clone.in_memory ? points.memory(clone.id) : pool.clone(clone.id);
 }
 
+std::optional<fs::path> left_mounted(fs::path const& root) {
+  for (auto const* kind : {"clones", "memory", "volumes"}) {
+    if (!sys::exists(root / kind)) continue;
+    for (auto const& name : sys::list_dir(root / kind)) {
+      if (sys::is_mounted(root / kind / name)) return root / kind / name;
+    }
+  }
+  return std::nullopt;
+}
+
 void clear_mount_point(fs::path const& target) {
   try {
     while (sys::is_mounted(target)) sys::unmount(target);

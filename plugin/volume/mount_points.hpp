@@ -6,6 +6,7 @@
 #include "sys/mount.hpp"
 #include "volume/record.hpp"
 
+#include <optional>
 #include <string>
 
 namespace snapclone::volume {
@@ -49,6 +50,9 @@ class MountPoints {
 
 // Where a live clone's own tree is: on a tmpfs here if it is in memory, in the pool otherwise.
 fs::path tree_of(pool::Pool const& pool, MountPoints const& points, CloneRecord const& clone);
+
+// What an earlier process has mounted for containers below this directory, if anything is.
+std::optional<fs::path> left_mounted(fs::path const& root);
 
 // Unmounts whatever is mounted there, and removes the directory.
 void clear_mount_point(fs::path const& target);

@@ -66,7 +66,8 @@ class Trash {
   // Soon deletes the layers that nothing needs any more.
   void sweep();
 
-  // Waits until only trees in use are left in the queue. For tests.
+  // Waits until only trees in use, or that cannot be deleted now, are left in the queue. For
+  // volume/move and tests: new trees could keep it from ending.
   void wait();
 
  private:

@@ -146,13 +146,16 @@ archivable() { content "$1" | grep -v ' socket mode=' | sed 's/ trusted\.[^ ]*//
   local status=0
   debian_image
   mkdir exporter
+  start_registry "$PWD/registry"
+  publish latest IMAGE=on
   beside snapclone-op
   tree_in kept
   snapshot kept kept-1
   content kept-1 >kept-before
   # The plugin's name also begins those of metrics.
   page operations snapclone="$DRIVER" "${DRIVER}_=snapclone_" "$DRIVER.prom=snapclone.prom" \
-    /var/lib/prometheus/node-exporter="$PWD/exporter" /srv/pool="$DISKS/more/pool" || status=1
+    /var/lib/prometheus/node-exporter="$PWD/exporter" "registry.example.com:5000/$DRIVER=$REGISTRY/snapclone" \
+    "bin/$DRIVER=bin/snapclone" /srv/pool="$DISKS/more/pool" || status=1
   umount exporter || status=1
   content kept-1 | diff kept-before - || status=1
   content kept | diff kept-before - || status=1

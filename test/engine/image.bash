@@ -17,6 +17,7 @@ teardown_file() { docker plugin rm -f "$DRIVER"; }
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || exit
+  # shellcheck disable=SC2034 # for lib.bash
   log_start=$(wc -l <"$ENGINE/log")
   aim
   data=$(data_of "$DRIVER")
@@ -46,9 +47,14 @@ make_plugin() {
 devices_of() { losetup --noheadings --raw --output NAME --associated "$1"; }
 
 one_device() {
-  prints 1 eval 'devices_of "$data/pool.img" | wc -l'
-  prints "$(devices_of "$data/pool.img")" findmnt -n -o SOURCE "$data/pool"
+  local device
+  device=$(devices_of "$data/pool.img")
+  prints 1 wc -l <<<"$device"
+  prints "$device" mounted_at "$data/pool"
 }
+
+# The engine's mounts are shared, so the host may list one twice.
+mounted_at() { findmnt -n -o SOURCE "$1" | sort -u; }
 
 # copy_image PLUGIN PLUGIN: to one that was never enabled
 copy_image() {

@@ -60,6 +60,39 @@ has_counted() { [[ $(inside "$1" 'cat /data/count') -ge $2 ]]; }
   [[ ! -e /proc/$(plugin_process)/root/dev/loop-control ]]
 }
 
+# in_its_group COMMAND...: in the control group that decides about the plugin's devices
+in_its_group() {
+  local own kind=(-t cgroup -o devices) status=0
+  own=$(grep '/snapclone/plugin$' "/proc/$(plugin_process)/cgroup") || return 1
+  [[ $own != 0::* ]] || kind=(-t cgroup2)
+  mkdir -p groups
+  mount "${kind[@]}" groups groups
+  # shellcheck disable=SC2016 # for the inner shell
+  sh -c 'echo 0 >"$0/cgroup.procs" && "$@"' "groups/${own#*:*:}" "$@" || status=$?
+  umount groups
+  return "$status"
+}
+
+@test "once it has started the plugin can open no device, and make any" {
+  # shellcheck disable=SC2016 # for the inner shell
+  in_its_group sh -c 'mknod made c 1 5 && ! (: <made) 2>message && mknod disk b 7 0 && ! (: <disk) 2>>message'
+  [[ $(grep -c 'Operation not permitted' message) -eq 2 ]]
+  logged 'could still open devices' && return 1
+  volume db
+  run_in db 'mknod node c 1 3 && echo >node'
+  snapshot db seed
+  run_in seed 'mknod other c 1 3 && echo >other && rm node'
+  end_of_own_groups
+}
+
+# The plugin sees no control group that it could leave to.
+end_of_own_groups() {
+  local pid
+  pid=$(plugin_process)
+  [[ $(readlink "/proc/$pid/ns/cgroup") != $(readlink /proc/self/ns/cgroup) ]]
+  ! grep -E ' - cgroup2? ' "/proc/$pid/mountinfo"
+}
+
 @test "a killed plugin finds its image mounted, and containers go on" {
   busy_writers
   kill_plugin
@@ -106,9 +139,11 @@ has_counted() { [[ $(inside "$1" 'cat /data/count') -ge $2 ]]; }
 }
 
 @test "a dozen kills of the plugin leave one loop device" {
-  local i
   volume work
-  for i in {1..12}; do kill -KILL "$(plugin_process)" 2>/dev/null; sleep 1; done || true
+  for _ in {1..12}; do
+    kill -KILL "$(plugin_process)" 2>/dev/null || true
+    sleep 1
+  done
   eventually is_started
   one_device
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fault/campaign.hpp"
+#include "fault/moves.hpp"
 #include "kit/private_mounts.hpp"
 #include "kit/requirements.hpp"
 
@@ -28,6 +29,8 @@ struct PrintTotals {
 };
 
 constexpr char kOnlyInLongForm[] = "overlay on tmpfs";
+
+constexpr char kMoves[] = "moves";  // named like a ground
 
 using Part = void (Campaign::*)();
 
@@ -77,6 +80,7 @@ boost::unit_test::test_suite* init_unit_test_suite(int argc, char** argv) {
     for (auto const& ground : grounds()) {
       if (everything || ground.name != kOnlyInLongForm) named.insert(ground.name);
     }
+    named.insert(kMoves);
   }
   make_mounts_private();
   // The program's threads are told apart by their niceness, which it inherits.
@@ -95,6 +99,7 @@ boost::unit_test::test_suite* init_unit_test_suite(int argc, char** argv) {
     if (disk != "tmpfs") suite->add_precondition(can_make(disk));
     master.add(suite);
   }
+  if (named.erase(kMoves) == 1) master.add(suite_of_moves(everything));
   if (!named.empty()) throw std::runtime_error("there is no ground \"" + *named.begin() + "\"");
   return nullptr;
 }

@@ -23,12 +23,9 @@ struct FuzzTarget {
   void (*check)(std::string_view input);
 };
 
-inline constexpr FuzzTarget kFuzzTargets[] = {{"requests", requests},
-                                              {"options", options},
-                                              {"targets", targets},
-                                              {"records", records},
-                                              {"formats", formats},
-                                              {"superblocks", superblocks}};
+inline constexpr FuzzTarget kFuzzTargets[] = {{"requests", requests}, {"options", options},
+                                              {"targets", targets},   {"records", records},
+                                              {"formats", formats},   {"superblocks", superblocks}};
 
 inline void require(bool holds, std::string const& property) {
   if (!holds) throw std::logic_error("does not hold: " + property);

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,9 @@ Child::Child(std::function<std::string()> const& work) {
   } catch (std::exception const& error) {
     text = error.what();
   }
-  bool said = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  // Not write(2), which the work may have made fail.
+  iovec all{text.data(), text.size()};
+  bool said = writev(ends[1], &all, 1) == static_cast<ssize_t>(text.size());
   _exit(said ? code : 2);
 }
 

@@ -42,12 +42,9 @@ class ContainerGroup {
 
 using Work = std::function<std::string()>;
 
-// Works in a child process. Returns what the work returns, or the sentence that it throws.
-std::string in_a_child(Work const& work);
-
-// The same as the first process of a container, which is in the group, if there is one. It has the
-// machine's files, and mounts and processes of its own. `neighbour` is another process of the group
-// and works after it; what that returns is appended.
+// Works in a child process that is the first one of a container and in the group, if there is one.
+// It has the machine's files, and mounts and processes of its own. `neighbour` is another process
+// of the group and works after it. Returns what both return, or the sentences that they throw.
 std::string in_a_container(ContainerGroup const* group, Work const& work,
                            Work const& neighbour = {});
 

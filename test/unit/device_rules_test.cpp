@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/device_rules.hpp"
 
+#include "kit/child.hpp"
 #include "kit/container.hpp"
 #include "kit/failing_calls.hpp"
 #include "kit/media.hpp"
@@ -247,7 +248,7 @@ auto sees_the_root(boost::unit_test::test_unit_id) { return fulfilled_unless(why
 BOOST_AUTO_TEST_SUITE(device_rules)
 
 BOOST_AUTO_TEST_CASE(a_process_that_is_not_the_first_of_a_container_keeps_what_it_may) {
-  BOOST_TEST(in_a_child([] { return refused() + opened("/dev/zero"); }) ==
+  BOOST_TEST(in_a_child([] { return refused() + opened("/dev/zero"); }).text ==
              "this is not the first process of a container");
 }
 
@@ -259,7 +260,7 @@ BOOST_AUTO_TEST_CASE(a_process_without_a_group_of_its_own_keeps_what_it_may,
     }
     return in_a_container(nullptr, [] { return refused() + opened("/dev/zero"); });
   };
-  BOOST_TEST(in_a_child(in_the_root) == "nobody made a control group for this container");
+  BOOST_TEST(in_a_child(in_the_root).text == "nobody made a control group for this container");
 }
 
 BOOST_AUTO_TEST_SUITE(v1, *boost::unit_test::precondition(has_device_rules(Version::v1)))

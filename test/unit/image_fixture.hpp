@@ -48,7 +48,7 @@ inline bool contains(std::string const& text, std::string const& part) {
 }
 
 inline void write_text(fs::path const& path, std::string const& text) {
-  std::ofstream(path.string()) << text;
+  sys::write_file(path, text, sys::Durability::power);
 }
 
 inline std::string read_text(fs::path const& path) {
@@ -82,7 +82,7 @@ struct OnExt4 {
     return image::mount_image(pool, settings);
   }
 
-  bool is_mounted() const { return sys::exists(pool) && sys::is_mounted(pool); }
+  bool is_mounted() const { return sys::is_mounted(pool); }
 
   void unmount() const {
     while (is_mounted()) sys::unmount(pool);

@@ -46,6 +46,20 @@ BOOST_AUTO_TEST_CASE(a_pool_from_before_there_were_other_backends_is_overlays) {
   BOOST_TEST(contains(read(pool() / "format"), "backend overlay\n"));
 }
 
+BOOST_AUTO_TEST_CASE(a_directory_whose_volumes_are_in_an_image_is_no_pool_without_that) {
+  process.reset();
+  pool::PoolFormat format{.identity = "abcd", .backend = "overlay", .in_image = true};
+  pool::write_format(pool(), format);
+  BOOST_TEST(read(pool() / "format") ==
+             "snapclone pool in an image\nidentity abcd\nbackend overlay\n");
+  BOOST_TEST((pool::read_format(pool()) == format));
+  BOOST_CHECK_EXCEPTION(pool::Pool{pool()}, std::runtime_error, [](auto const& error) {
+    return contains(error.what(), "lie in the image") && contains(error.what(), "not there");
+  });
+  pool::make_empty_pool(pool(), "abcd");
+  BOOST_TEST(pool::Pool(pool()).identity() == "abcd");
+}
+
 // An older plugin cannot read files of overlay's layers, and says that the pool is too new for it.
 BOOST_AUTO_TEST_CASE(a_pool_of_overlay_is_refused_by_older_versions_from_its_first_start_on) {
   create_with("db", "file", "old");
