@@ -9,13 +9,19 @@ namespace snapclone::image {
 Ballast::Ballast(fs::path const& directory)
     : file_(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) {}
 
-void Ballast::resize(std::uint64_t size) {
-  if (file_.get() < 0 || size == size_) return;
-  auto const length = static_cast<off_t>(size);
-  // What cannot be had as a whole is given back: the kernel may have taken a part.
-  bool held = size > size_ && fallocate(file_.get(), 0, 0, length) == 0;
-  if (!held) (void)!ftruncate(file_.get(), size < size_ ? length : 0);
-  size_ = held || size < size_ ? size : 0;
+void Ballast::take(std::uint64_t size) {
+  sys::MutexLock lock(mutex_);
+  if (!is_possible() || size_ != 0 || size == 0) return;
+  if (fallocate(file_.get(), 0, 0, static_cast<off_t>(size)) == 0) {
+    size_ = size;
+  } else {
+    (void)!ftruncate(file_.get(), 0);  // the kernel may have taken a part
+  }
+}
+
+void Ballast::drop() {
+  sys::MutexLock lock(mutex_);
+  if (size_ != 0 && ftruncate(file_.get(), 0) == 0) size_ = 0;
 }
 
 }  // namespace snapclone::image

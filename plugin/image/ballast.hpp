@@ -2,7 +2,9 @@
 #pragma once
 
 #include "sys/file.hpp"
+#include "sys/mutex.hpp"
 
+#include <atomic>
 #include <cstdint>
 
 namespace snapclone::image {
@@ -11,20 +13,25 @@ namespace fs = boost::filesystem;
 
 // Space of a disk that nobody else can take while it is held: it is dropped for those who need it
 // when somebody has filled the disk at a stroke. It lies in a file without a name, so the space is
-// free again when the process ends, however it does. Not safe from several threads.
+// free again when the process ends, however it does. Safe from every thread.
 class Ballast {
  public:
   // Where files without a name are not to be had, it never holds anything.
   explicit Ballast(fs::path const& directory);
 
+  bool is_possible() const { return file_.get() >= 0; }
+
+  // What is held, or 0. Waits for nobody, while the others may wait for the disk.
   std::uint64_t size() const { return size_; }
 
-  // Holds this much from now on, or nothing if that is not there.
-  void resize(std::uint64_t size);
+  // Holds this much if it holds nothing yet and the disk has it.
+  void take(std::uint64_t size);
+  void drop();
 
  private:
-  sys::Fd file_;
-  std::uint64_t size_ = 0;
+  sys::Mutex mutex_;
+  sys::Fd const file_;
+  std::atomic<std::uint64_t> size_ = 0;
 };
 
 }  // namespace snapclone::image

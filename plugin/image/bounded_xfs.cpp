@@ -52,7 +52,6 @@ SpaceFigures BoundedXfs::look() const {
   struct statvfs host = space_of(image_, path_);
   now.host_size = std::uint64_t{host.f_blocks} * host.f_frsize;
   now.host_free = std::uint64_t{host.f_bavail} * host.f_frsize;
-  now.host_left = std::uint64_t{host.f_bfree} * host.f_frsize;
   return now;
 }
 

@@ -51,6 +51,7 @@ Space::Space(fs::path const& image, fs::path const& mount_point, bool reserved, 
     offer_nothing();
     throw;
   }
+  if (!reserved_) ballast_.take(wanted_ballast(figures()));
   if (looks == Looks::by_hand) return;
   if (!reserved_) {
     tidier_.emplace(kTidier, [this](std::stop_token const& stop) { tidy(stop); });
@@ -92,10 +93,11 @@ void Space::round() {
 }
 
 void Space::look_and_bound() {
+  std::uint64_t ballast = ballast_.size();  // before the look, during which some may be taken
   SpaceFigures now = xfs_.look();
-  now.ballast = ballast_.size();
+  now.ballast = ballast;
   std::uint64_t offered = reserved_ ? xfs_.unbound(now) : xfs_.bound(now);
-  if (!reserved_) ballast_.resize(wanted_ballast(now));
+  if (!reserved_ && wanted_ballast(now) == 0) ballast_.drop();
   {
     sys::MutexLock lock(mutex_);
     figures_ = now;
@@ -135,16 +137,17 @@ void Space::tidy(std::stop_token const& stop) {
   for (;;) {
     wait_for_work(stop);
     if (stop.stop_requested()) return;
-    bool write = false;
+    SpaceFigures now;
     bool trim_now = false;
     {
       sys::MutexLock lock(mutex_);
-      write = must_write_out(figures_);
+      now = figures_;
       trim_now = plan_.is_due(Clock::now());
     }
-    if (write) write_out();
+    if (must_write_out(now)) write_out();
     if (trim_now) trim(stop);
-    // A look later, so that it is not done twice for one.
+    ballast_.take(wanted_ballast(figures()));
+    // A look later, so that nothing is done twice for one.
     sys::rest(kRetry, stop);
   }
 }
@@ -152,8 +155,12 @@ void Space::tidy(std::stop_token const& stop) {
 void Space::wait_for_work(std::stop_token const& stop) {
   sys::MutexLock lock(mutex_);
   changed_.wait(mutex_, stop, [this]() REQUIRES(mutex_) {
-    return must_write_out(figures_) || plan_.is_due(Clock::now());
+    return must_write_out(figures_) || plan_.is_due(Clock::now()) || wants_ballast();
   });
+}
+
+bool Space::wants_ballast() const {
+  return ballast_.is_possible() && figures_.ballast == 0 && wanted_ballast(figures_) != 0;
 }
 
 void Space::write_out() {

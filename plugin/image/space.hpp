@@ -31,8 +31,8 @@ struct SpaceReport {
 };
 
 // Follows the host's free space, on a thread of its own, for as long as the object lives. Another
-// thread, at low priority, writes out what was promised and gives back what was freed: both can
-// take long, and the first must not wait for them. Safe from every thread.
+// thread, at low priority, writes out what is dirty, gives back what was freed and takes ballast:
+// all that can take long, and the first must not wait for it. Safe from every thread.
 //
 // What write(2) accepted fits on the host, with the margin to spare. So no data is lost while
 // others take less than the margin in the time that dirty pages need to be written out. If somebody
@@ -70,6 +70,7 @@ class Space {
   void follow(std::stop_token const& stop);
   void tidy(std::stop_token const& stop);
   void wait_for_work(std::stop_token const& stop);
+  bool wants_ballast() const REQUIRES(mutex_);
   void write_out();
   void trim_pieces(std::stop_token const& stop);
   void rest_and_write_out(Clock::duration duration, std::stop_token const& stop);
@@ -77,10 +78,10 @@ class Space {
 
   BoundedXfs const xfs_;
   bool const reserved_;
+  Ballast ballast_;
 
   sys::Mutex bounding_;  // one look at a time; taken before the other
   bool failed_ GUARDED_BY(bounding_) = false;
-  Ballast ballast_ GUARDED_BY(bounding_);
   bool trim_failed_ = false;  // the log says so; the second thread's own
 
   mutable sys::Mutex mutex_;

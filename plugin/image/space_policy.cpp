@@ -18,10 +18,7 @@ constexpr std::uint64_t kNear = 4 * kGiga;  // above the margin: looks and trims
 constexpr std::uint64_t kVeryNear = kGiga;
 constexpr std::uint64_t kLeastReserve = 32 * kMega;
 
-constexpr std::uint64_t kUsualBallast = 4 * kGiga;  // at most
-constexpr std::uint64_t kTooMuch = 256 * kMega;     // is left as it is, if the host has enough
-constexpr std::uint64_t kFull = 32 * kMega;         // ext4 has some that nobody gets
-constexpr std::uint64_t kMostUntilNextLook = 2 * kGiga;
+constexpr std::uint64_t kLargestBallast = 4 * kGiga;
 constexpr std::uint64_t kMuchDirty = 16 * kMega;
 // An xfs keeps a 144th of its size for its own growth, and counts that as used.
 constexpr std::uint64_t kOwnGrowth = 144;
@@ -70,22 +67,18 @@ std::uint64_t above_margin(SpaceFigures const& now) {
   return without(now.host_free + now.ballast, margin(now.host_size));
 }
 
+std::uint64_t promised(SpaceFigures const& now) {
+  return std::max(now.dirty, without(now.used(), now.on_host + now.size / kOwnGrowth));
+}
+
 std::uint64_t offer(SpaceFigures const& now) {
-  std::uint64_t in_advance = without(now.used(), now.on_host + now.size / kOwnGrowth);
-  std::uint64_t promised = std::max(now.dirty, in_advance);
-  return std::min(without(above_margin(now), promised), now.free);
+  return std::min(without(above_margin(now), promised(now)), now.free);
 }
 
 std::uint64_t wanted_ballast(SpaceFigures const& now) {
-  if (now.host_left < kFull) return without(now.ballast, now.dirty + kFull);
-  std::uint64_t usual = std::min(margin(now.host_size) / 2, kUsualBallast);
-  std::uint64_t wanted = std::max(usual, now.dirty);
-  std::uint64_t needed = now.dirty + std::min(offer(now), kMostUntilNextLook);
-  std::uint64_t most = without(now.host_free + now.ballast, needed);
-  if (now.ballast < wanted)
-    return most < usual ? now.ballast : std::max(now.ballast, std::min(wanted, most));
-  bool fits = now.ballast <= std::min(wanted + kTooMuch, most);
-  return fits ? now.ballast : wanted;
+  if (now.host_free < promised(now)) return 0;
+  std::uint64_t wanted = std::min(margin(now.host_size) / 2, kLargestBallast);
+  return now.ballast != 0 || above_margin(now) >= promised(now) ? wanted : 0;
 }
 
 std::uint64_t least_reserve(SpaceFigures const& now) {

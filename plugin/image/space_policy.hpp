@@ -12,8 +12,7 @@ namespace snapclone::image {
 // What one look at the host, the memory and the xfs finds.
 struct SpaceFigures {
   std::uint64_t host_size = 0;  // the file system that holds the image
-  std::uint64_t host_free = 0;  // there, as df shows it
-  std::uint64_t host_left = 0;  // with what only root may take, as writes of the image do
+  std::uint64_t host_free = 0;  // there, as df shows it: what is kept for root comes on top
   std::uint64_t ballast = 0;    // held there by this process (Ballast), and not in host_free
   std::uint64_t on_host = 0;    // what the image takes there
   std::uint64_t dirty = 0;      // Dirty and Writeback of /proc/meminfo
@@ -30,15 +29,16 @@ std::uint64_t margin(std::uint64_t host_size);
 // What the host has above the margin. The ballast is a part of the margin.
 std::uint64_t above_margin(SpaceFigures const& now);
 
-// What the xfs may offer: what the host has above the margin, less what was promised and is not
-// taken there yet. That is dirty pages, and space that applications allocated in advance. (Freed
-// space that the host does not have back yet hides as much of the latter. So it is trimmed in time:
-// TrimPlan.)
+// What was promised and may not be taken on the host yet: dirty pages, or space that applications
+// allocated in advance. (Freed space that the host does not have back yet hides as much of the
+// latter. So it is trimmed in time: TrimPlan.)
+std::uint64_t promised(SpaceFigures const& now);
+
+// What the xfs may offer: what the host has above the margin, less what was promised.
 std::uint64_t offer(SpaceFigures const& now);
 
-// What the ballast should be: half of the margin, or as much as is dirty. When somebody has filled
-// the disk, so that what is dirty has no place, it gets that of the ballast. Not earlier: while
-// they still write, they would take that as well.
+// What the ballast should be: half of the margin; nothing when the host needs it for what was
+// promised, because somebody has taken too much between two looks.
 std::uint64_t wanted_ballast(SpaceFigures const& now);
 
 // What xfs keeps back by itself, so that it can end what it has begun.

@@ -29,6 +29,7 @@ void fill_from_both_sides(Filling const& how) {
   Space space(host.image, host.pool, false);
   wait_for_room(space, 500 * kMega);
   host.leave(400 * kMega);
+  space.round();
   std::vector<Accepted> accepted(how.writers);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < how.writers; ++i) {
@@ -73,6 +74,7 @@ BOOST_FIXTURE_TEST_CASE(space_that_was_allocated_in_advance_is_there_when_it_is_
   Space space(image, pool, false);
   wait_for_room(space, 500 * kMega);
   leave(500 * kMega);
+  space.round();
   {
     sys::Fd file = open_file(pool / "file");
     BOOST_REQUIRE(eventually([&] { return free_on(pool) > 150 * kMega; }));
@@ -92,6 +94,7 @@ BOOST_FIXTURE_TEST_CASE(space_that_was_allocated_in_advance_is_there_when_it_is_
 BOOST_FIXTURE_TEST_CASE(deletions_in_a_full_pool_make_room_again, Mounted) {
   Space space(image, pool, false);
   leave(300 * kMega);
+  space.round();
   BOOST_TEST(fill(pool / "file", false).error == ENOSPC);
   fs::remove(pool / "file");
   BOOST_TEST(eventually([&] { return free_on(pool) > 100 * kMega; }));
