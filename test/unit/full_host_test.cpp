@@ -24,11 +24,11 @@ std::ostream& operator<<(std::ostream& out, Filling const& how) {
 }
 
 void fill_from_both_sides(Filling const& how) {
-  Host host;
+  Host host(3 * kHostSize);  // of which 300 MiB are kept
   host.mount(how.direct);
   Space space(host.image, host.pool, false);
   wait_for_room(space, 500 * kMega);
-  host.leave(400 * kMega);
+  host.leave(500 * kMega);
   space.round();
   std::vector<Accepted> accepted(how.writers);
   std::vector<std::thread> threads;

@@ -120,7 +120,7 @@ struct Host {
 
   void mount(bool direct) const {
     run("d=$(losetup -f --show -b 4096 --direct-io=" + std::string(direct ? "on" : "off") + " " +
-        image.string() + ") && mount -t xfs -o noatime,allocsize=64k $d " + pool.string() + " && losetup -d $d");
+        image.string() + ") && mount -t xfs -o noatime $d " + pool.string() + " && losetup -d $d");
   }
 
   // Takes the host's space but for so much.
