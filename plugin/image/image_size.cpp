@@ -133,7 +133,8 @@ void with_reserve(ImageFiles const& files, std::function<void()> const& work) {
     return work();
   } catch (sys::Error const& error) {
     if (error.code() != ENOSPC || !sys::exists(files.reserve)) throw;
-    sys::log_warning(std::string(error.what()) + "; using " + files.reserve.string());
+    sys::log_warning("the host's disk is full: using " + files.reserve.string() + " (" +
+                     error.what() + ")");
   }
   sys::remove_file(files.reserve);
   work();

@@ -72,7 +72,7 @@ class Campaign {
 void cut_at_some_moments(Ground const& ground) {
   constexpr unsigned kNowAndThen = 6;
   // A boot takes four times as long with two file systems to recover.
-  unsigned const share = ground.in_image ? 3 : 1;
+  unsigned const share = ground.in_image ? 2 : 1;
   Recording const recording = ordinary_day(ground);
   Campaign campaign(recording);
   unsigned number = 0;
