@@ -3,10 +3,7 @@
 
 #include "sys/error.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
-#include <stdexcept>
 
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -17,8 +14,6 @@
 
 namespace snapclone::test {
 namespace {
-
-constexpr char kPath[] = "PATH=$PATH:/usr/sbin:/sbin; ";
 
 // By a node of its own: the test may have a /dev without any.
 sys::Fd opened(std::string const& name) {
@@ -64,23 +59,6 @@ std::vector<std::string> loops_with(fs::path const& file) {
 std::vector<std::string> loops_on(fs::path const& path) {
   struct stat status = status_of(path);
   return loops([&](loop_info64 const& info) { return info.lo_device == status.st_dev; });
-}
-
-void run_command(std::string const& command) {
-  if (std::system((kPath + ("{ " + command + "; } >/dev/null 2>&1")).c_str()) != 0) {
-    throw std::runtime_error(command + " failed");
-  }
-}
-
-std::string output_of(std::string const& command) {
-  FILE* pipe = popen((kPath + command).c_str(), "re");
-  if (pipe == nullptr) sys::fail("run", command);
-  std::string text;
-  char buffer[256];
-  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) text += buffer;
-  if (pclose(pipe) != 0) throw std::runtime_error(command + " failed");
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
 }
 
 }  // namespace snapclone::test

@@ -17,9 +17,4 @@ std::vector<std::string> loops_with(fs::path const& file);
 // Those that have any file of the file system that the path lies in.
 std::vector<std::string> loops_on(fs::path const& path);
 
-// Runs a command of a shell. Throws if it fails. Its output is dropped.
-void run_command(std::string const& command);
-// What it prints, without the line's end.
-std::string output_of(std::string const& command);
-
 }  // namespace snapclone::test

@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kit/media.hpp"
 
+#include "kit/command.hpp"
 #include "sys/error.hpp"
 #include "sys/mount.hpp"
 
 #include <boost/filesystem/operations.hpp>
 
-#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
 #include <sys/mount.h>
 
 namespace snapclone::test {
-namespace {
-
-void run(std::string const& command) {
-  if (std::system(("PATH=$PATH:/usr/sbin:/sbin " + command + " >/dev/null").c_str()) != 0) {
-    throw std::runtime_error(command + " failed");
-  }
-}
-
-}  // namespace
-
 Media::Media(std::string const& type, std::string const& tmpfs_options, std::uint64_t megabytes,
              std::string const& mkfs_options)
     : scratch_(fs::temp_directory_path() / fs::unique_path("snapclone-%%%%%%%%")),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kit/short_disk.hpp"
 
+#include "kit/command.hpp"
 #include "sys/error.hpp"
 #include "sys/file.hpp"
 #include "sys/mount.hpp"
@@ -24,14 +25,6 @@ constexpr std::uint64_t kMega = 1U << 20U;
 constexpr std::uint64_t kSize = 120 * kMega;
 constexpr std::uint64_t kLost = 40 * kMega;   // more than take_room() leaves
 constexpr std::uint64_t kSpare = 16 * kMega;  // at the beginning, with all metadata
-
-void run(std::string const& command) {
-  // Mounting an overlay has left the thread in a pool that may be gone, of which sh would complain.
-  if (chdir("/") != 0) sys::fail("change to", "/");
-  if (std::system(("PATH=$PATH:/usr/sbin:/sbin " + command + " >/dev/null").c_str()) != 0) {
-    throw std::runtime_error(command + " failed");
-  }
-}
 
 void write_file(fs::path const& file, std::uint64_t bytes) {
   std::ofstream out(file.string());

@@ -2,6 +2,7 @@
 #include "image/image_size.hpp"
 
 #include "image_fixture.hpp"
+#include "kit/command.hpp"
 
 #include <sys/statvfs.h>
 
@@ -24,7 +25,7 @@ struct Sizes : OnExt4 {
 
   void is_clean() {
     unmount();
-    run_command("xfs_repair -n " + files.image.string());
+    run("xfs_repair -n " + files.image.string());
   }
 };
 
@@ -92,7 +93,7 @@ BOOST_AUTO_TEST_CASE(growing_that_was_cut_off_after_the_device_grew_is_ended_by_
   for (bool rebooted : {false, true}) {
     mount();
     fs::resize_file(files.image, 3 * kGiB);
-    run_command("losetup --set-capacity " + loops_with(files.image).front());
+    run("losetup --set-capacity " + loops_with(files.image).front());
     if (rebooted) unmount();
     mount({.size = 3 * kGiB});
     BOOST_TEST(size() == 3 * kGiB);

@@ -2,6 +2,7 @@
 #include "image/image.hpp"
 
 #include "image_fixture.hpp"
+#include "kit/command.hpp"
 #include "sys/xfs_calls.hpp"
 
 #include <map>
@@ -88,7 +89,7 @@ BOOST_AUTO_TEST_CASE(a_new_image_is_mounted_clean_and_as_large_as_it_was_asked_f
   BOOST_TEST(!fs::exists(files.made));
   write_text(pool / "file", "kept");
   unmount();
-  run_command("xfs_repair -n " + files.image.string());
+  run("xfs_repair -n " + files.image.string());
 }
 
 BOOST_AUTO_TEST_CASE(without_a_size_it_has_at_least_64_gib_and_takes_no_more_of_the_disk) {
@@ -169,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_image_is_refused_and_not_changed) {
       {"it has 536870912 bytes, and its xfs 1073741824",
        [&] { fs::resize_file(files.image, 512 * kMiB); }},
       {"it ends within its superblock", [&] { fs::resize_file(files.image, 0); }},
-      {"does not begin with an xfs", [&] { run_command("mkfs.btrfs -f " + files.image.string()); }},
+      {"does not begin with an xfs", [&] { run("mkfs.btrfs -f " + files.image.string()); }},
       {"it is no regular file",
        [&] {
          fs::rename(files.image, disk.path / "moved");
@@ -207,7 +208,7 @@ BOOST_AUTO_TEST_CASE(another_file_system_on_the_pools_directory_is_not_covered) 
 BOOST_AUTO_TEST_CASE(a_copy_that_is_mounted_is_named_as_the_reason) {
   make();
   image::ImageFiles other(disk.path / "other");
-  run_command("cp --sparse=always " + files.image.string() + " " + other.image.string());
+  run("cp --sparse=always " + files.image.string() + " " + other.image.string());
   image::mount_image(disk.path / "other", small);
   std::string refused = refusal_where_mounted(small);
   BOOST_TEST(contains(refused, "If it says \"duplicate UUID\", a copy of this image is mounted"));
@@ -236,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_file_system_that_has_stopped_is_noticed_while_containers_
 BOOST_AUTO_TEST_CASE(the_log_has_its_space_again_after_a_copy_made_holes) {
   make();
   fs::path copy = disk.path / "copy";
-  run_command("cp --sparse=always " + files.image.string() + " " + copy.string());
+  run("cp --sparse=always " + files.image.string() + " " + copy.string());
   fs::rename(copy, files.image);
   BOOST_TEST(taken_by(files.image) < 32 * kMiB);
   mount();

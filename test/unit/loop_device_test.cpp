@@ -2,6 +2,7 @@
 #include "image/loop_device.hpp"
 
 #include "image_fixture.hpp"
+#include "kit/command.hpp"
 #include "kit/failing_calls.hpp"
 #include "kit/meanwhile.hpp"
 #include "sys/error.hpp"
@@ -59,7 +60,7 @@ struct Loops : OnExt4 {
 
   // Attaches it as an administrator would, without a lock.
   std::string by_hand(std::string const& options) const {
-    return output_of("losetup --find --show " + options + " " + file.string());
+    return run("losetup --find --show " + options + " " + file.string());
   }
 
   fs::path const file = disk.path / "file";
@@ -144,7 +145,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_has_the_file_read_only_is_refused) {
                               " has it already, read-only: unmount what is mounted from that, "
                               "and detach it with \"losetup -d\"");
   BOOST_TEST(loops_with(file) == std::vector<std::string>{node}, boost::test_tools::per_element());
-  run_command("losetup -d " + node);
+  run("losetup -d " + node);
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_has_a_part_of_the_file_is_refused) {
@@ -152,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_has_a_part_of_the_file_is_refused) {
     std::string node = by_hand(part);
     BOOST_TEST(contains(refused(), node + " has it already, and only a part of it"));
     BOOST_TEST(loops_with(file).size() == 1U);
-    run_command("losetup -d " + node);
+    run("losetup -d " + node);
     BOOST_TEST(eventually([&] { return loops_with(file).empty(); }));
   }
 }
@@ -164,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_usable_device_is_found_beside_one_that_is_not) {
     std::string after = by_hand("--read-only");
     BOOST_TEST(device(file).node().path() == usable);
     for (auto const& node : {before, usable, after}) {
-      if (!node.empty()) run_command("losetup -d " + node);
+      if (!node.empty()) run("losetup -d " + node);
     }
     BOOST_TEST(eventually([&] { return loops_with(file).empty(); }));
   }
@@ -174,7 +175,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_was_attached_by_hand_is_used) {
   std::string node = by_hand("");
   BOOST_TEST(device(file).node().path() == node);
   BOOST_TEST(loops_with(file).size() == 1U);
-  run_command("losetup -d " + node);
+  run("losetup -d " + node);
 }
 
 BOOST_AUTO_TEST_CASE(somebody_who_has_the_file_locked_and_does_not_attach_it_is_named) {

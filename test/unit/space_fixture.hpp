@@ -3,6 +3,7 @@
 
 #include "image/space.hpp"
 #include "image/xfs.hpp"
+#include "kit/command.hpp"
 #include "kit/eventually.hpp"
 #include "kit/media.hpp"
 #include "kit/requirements.hpp"
@@ -11,7 +12,6 @@
 
 #include <boost/filesystem/operations.hpp>
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
@@ -30,12 +30,6 @@ using image::Space;
 inline constexpr std::uint64_t kMega = std::uint64_t{1} << 20U;
 inline constexpr std::uint64_t kHostSize = 1024;  // MiB
 inline constexpr std::uint64_t kXfsSize = 4096 * kMega;
-
-inline void run(std::string const& command) {
-  if (std::system(("PATH=$PATH:/usr/sbin:/sbin; " + command).c_str()) != 0) {
-    throw std::runtime_error(command + " failed");
-  }
-}
 
 inline std::uint64_t free_on(fs::path const& path) {
   struct statvfs now {};

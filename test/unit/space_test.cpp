@@ -30,7 +30,7 @@ BOOST_FIXTURE_TEST_CASE(it_follows_the_host_in_both_directions, Mounted) {
   Space space(image, pool, false);
   wait_for_room(space, 500 * kMega);
   leave(300 * kMega);
-  BOOST_TEST(eventually([&] { return free_on(pool) < 250 * kMega; }));
+  BOOST_TEST(eventually([&] { return free_on(pool) < 300 * kMega; }));
   fs::remove(disk.path / "taken");
   BOOST_TEST(eventually([&] { return free_on(pool) > 500 * kMega; }));
 }

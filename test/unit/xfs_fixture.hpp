@@ -2,6 +2,7 @@
 #pragma once
 
 #include "image/xfs.hpp"
+#include "kit/command.hpp"
 #include "kit/media.hpp"
 #include "sys/error.hpp"
 #include "sys/file.hpp"
@@ -9,8 +10,6 @@
 #include <boost/filesystem/operations.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <array>
-#include <cstdio>
 #include <string>
 
 #include <fcntl.h>
@@ -44,20 +43,6 @@ struct Images {
     return path / name;
   }
 };
-
-// Runs a command in a shell; returns what it printed, or fails the test with that.
-inline std::string run(std::string const& command) {
-  FILE* pipe = popen(("exec 2>&1; PATH=$PATH:/usr/sbin:/sbin; " + command).c_str(), "r");
-  BOOST_REQUIRE(pipe != nullptr);
-  std::string output;
-  std::array<char, 4096> part{};
-  while (std::size_t size = std::fread(part.data(), 1, part.size(), pipe)) {
-    output.append(part.data(), size);
-  }
-  int const status = pclose(pipe);
-  BOOST_REQUIRE_MESSAGE(status == 0, command << ": status " << status << ": " << output);
-  return output;
-}
 
 inline void require_clean(fs::path const& image) { run("xfs_repair -n " + image.string()); }
 
