@@ -131,7 +131,7 @@ Decision decide(bool image_wanted, Circumstances const& found) {
 }
 
 Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
-  if (!sys::is_mounted(pool)) sys::ensure_dir(pool);
+  sys::ensure_mount_point(pool);
   Circumstances found = look_at(pool, image_wanted);
   if (!found.image && !found.mounted) pool::check_not_in_image(pool);
   Decision decision = decide(image_wanted, found);

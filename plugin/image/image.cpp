@@ -149,7 +149,7 @@ bool has_image(fs::path const& pool) {
 MountedImage mount_image(fs::path const& pool, ImageSettings const& settings,
                          fs::path const& mount_point) {
   ImageFiles files(pool);
-  if (!sys::is_mounted(mount_point)) sys::ensure_dir(mount_point);
+  sys::ensure_mount_point(mount_point);
   Opened opened;  // with its lock
   int code = 0;
   std::string problem;

@@ -66,6 +66,12 @@ bool is_mounted(fs::path const& directory) {
   return status.st_dev != device_of(directory.parent_path());
 }
 
+void ensure_mount_point(fs::path const& directory) {
+  if (mkdir(directory.c_str(), 0700) == 0) return;
+  if (errno != EEXIST) fail("make directory", directory.string());
+  if (!is_mounted(directory)) open_dir(directory);
+}
+
 void mount_overlay(Overlay const& overlay, fs::path const& target) {
   enter(overlay.base);
   OptionPath upper(overlay.upper);
