@@ -92,7 +92,7 @@ offers_at_most() { [[ $(status "$1" pool.image.offered_bytes) -le $2 ]]; }
 @test "on a full host a writer is told in time, nothing that write took is lost, and Create is refused" {
   volume work
   start box -v work:/data
-  fill_host $((1200 << 20))
+  fill_host $((700 << 20))
   eventually offers_at_most work $((300 << 20))
   inside box 'yes "all of this" | dd of=/data/big bs=64k count=16000 2>/tmp/message; grep -q "No space left" /tmp/message'
   sync -f "$(data_of "$DRIVER")/pool"
