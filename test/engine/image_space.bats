@@ -94,7 +94,7 @@ offers_at_most() { [[ $(status "$1" pool.image.offered_bytes) -le $2 ]]; }
   start box -v work:/data
   fill_host $((700 << 20))
   eventually offers_at_most work $((300 << 20))
-  inside box 'yes "all of this" | dd of=/data/big bs=64k count=16000 2>/tmp/message; grep -q "No space left" /tmp/message'
+  inside box 'yes "all of this" | dd of=/data/big bs=64k count=16000 iflag=fullblock 2>/tmp/message; grep -q "No space left" /tmp/message'
   sync -f "$(data_of "$DRIVER")/pool"
   echo 3 >/proc/sys/vm/drop_caches
   # shellcheck disable=SC2016 # for the container's shell
