@@ -21,7 +21,7 @@ class Ballast {
 
   bool is_possible() const { return file_.get() >= 0; }
 
-  // What is held, or 0. Waits for nobody, while the others may wait for the disk.
+  // How much it holds now, or 0. This never blocks; take() and drop() may wait for the disk.
   std::uint64_t size() const { return size_; }
 
   // Holds this much if it holds nothing yet and the disk has it.

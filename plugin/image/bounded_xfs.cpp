@@ -44,8 +44,8 @@ SpaceFigures BoundedXfs::look() const {
   SpaceFigures now;
   now.size = static_cast<std::uint64_t>(file.st_size);
   now.on_host = static_cast<std::uint64_t>(file.st_blocks) * kStatBlock;
-  // What is written meanwhile moves from each of these figures to the next: it may be found twice,
-  // but not be missed.
+  // In this order: data that is being written moves from each of these figures to the next, so it
+  // may be counted twice, but it is never missed.
   Inside inside = look_inside();
   now.free = (inside.offered + inside.reserved) * inside.block;
   now.dirty = dirty_bytes(sys::read_file("/proc/meminfo"));
@@ -102,7 +102,7 @@ std::uint64_t BoundedXfs::keep_back(std::uint64_t bytes, std::uint64_t left) con
     return now.offered * now.block;
   }
   if (now.reserved > 0 && now.offered * now.block <= left) {
-    // What is freed next is to be offered, too, and not to fill the reserve.
+    // Otherwise space that is freed next would fill the reserve and not be offered.
     if (now.wanted > now.reserved) set_reserve(now.reserved);
     return now.offered * now.block;
   }

@@ -146,7 +146,7 @@ void keep_reserve(ImageFiles const& files) {
     if (file.get() < 0) sys::fail("open", files.reserve.string());
     if (taken_by(status_of(file.get(), files.reserve)) >= kReserve) return;
     struct statvfs host = space_around(file.get(), files.reserve);
-    // What is left belongs to the image, which may have promised it.
+    // The image may have promised the rest of the space to a container.
     bool fits = std::uint64_t{host.f_bavail} * host.f_frsize >= 2 * kReserve;
     if (fits && fallocate(file.get(), 0, 0, kReserve) == 0) return;
     int code = fits ? errno : ENOSPC;

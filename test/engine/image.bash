@@ -5,8 +5,7 @@ load killing
 load installing
 
 setup_file() {
-  modprobe -q xfs 2>/dev/null || true
-  grep -qw xfs /proc/filesystems || skip "this kernel has no xfs"
+  needs_xfs
   use_own_build
   export DRIVER=imaged
   make_plugin "$DRIVER" IMAGE=on
@@ -60,17 +59,6 @@ mounted_at() { findmnt -n -o SOURCE "$1" | sort -u; }
 copy_image() {
   mkdir -p "$(data_of "$2")"
   cp --sparse=always "$(data_of "$1")/pool.img" "$(data_of "$2")"
-}
-
-# refuses_to_start SENTENCE
-refuses_to_start() {
-  local start
-  start=$(wc -l <"$ENGINE/log")
-  refused '' docker plugin enable "$DRIVER"
-  tail -n "+$((start + 1))" "$ENGINE/log" >refusal
-  grep -qF -- "$1" refusal && return 0
-  echo "expected: $1"
-  return 1
 }
 
 # host_bytes FILE: what it takes on the disk

@@ -5,8 +5,7 @@ load lib
 load installing
 
 setup_file() {
-  modprobe -q xfs 2>/dev/null || true
-  grep -qw xfs /proc/filesystems || skip "this kernel has no xfs"
+  needs_xfs
   use_own_build
   start_registry "$BATS_FILE_TMPDIR/registry"
   export DRIVER=moved
@@ -32,14 +31,6 @@ into_image() {
   docker plugin disable -f "$DRIVER"
   upgrade_to 1-image
   move_to image
-}
-
-# refuses_to_start SENTENCE
-refuses_to_start() {
-  local start
-  start=$(wc -l <"$ENGINE/log")
-  refused '' docker plugin enable "$DRIVER"
-  tail -n "+$((start + 1))" "$ENGINE/log" | grep -F -- "$1"
 }
 
 lies_in_image() {

@@ -6,8 +6,7 @@ load lib
 load installing
 
 setup_file() {
-  modprobe -q xfs 2>/dev/null || true
-  grep -qw xfs /proc/filesystems || skip "this kernel has no xfs"
+  needs_xfs
   use_own_build
   start_registry "$BATS_FILE_TMPDIR/registry"
   export DRIVER=imaged

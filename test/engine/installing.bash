@@ -3,6 +3,11 @@
 
 load registry
 
+needs_xfs() {
+  modprobe -q xfs 2>/dev/null || true
+  grep -qw xfs /proc/filesystems || skip "this kernel has no xfs"
+}
+
 # A test's plugins go with it.
 finish_installing() {
   local status=0

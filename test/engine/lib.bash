@@ -173,6 +173,20 @@ refused() {
   return 1
 }
 
+# refuses_to_start SENTENCE: the engine cannot enable the plugin, and its log says why.
+refuses_to_start() {
+  local start
+  start=$(wc -l <"$ENGINE/log")
+  if docker plugin enable "$DRIVER"; then
+    echo "was not refused: to start $DRIVER"
+    return 1
+  fi
+  tail -n "+$((start + 1))" "$ENGINE/log" >refusal
+  grep -qF -- "$1" refusal && return 0
+  echo "expected: $1"
+  return 1
+}
+
 # ask METHOD JSON: a request to the plugin itself, for what the engine never passes on
 ask() {
   ask.py "/run/docker/plugins/$PLUGIN_ID/snapclone.sock" "$@"

@@ -4,20 +4,6 @@
 load lib
 load pools
 
-# refuses_to_start SENTENCE: the engine cannot enable the plugin, and its log says why.
-refuses_to_start() {
-  local start
-  start=$(wc -l <"$ENGINE/log")
-  if docker plugin enable "$DRIVER"; then
-    echo "was not refused: to start $DRIVER"
-    return 1
-  fi
-  tail -n "+$((start + 1))" "$ENGINE/log" >refusal
-  grep -qF -- "$1" refusal && return 0
-  echo "expected: $1"
-  return 1
-}
-
 # The command that the refusal names, for this plugin.
 repair() {
   local settings
