@@ -65,6 +65,7 @@ void give_up_privileges(Config const& config) {
 // In a terminal, so nobody starts it again or waits for it.
 int move(Config const& config) {
   try {
+    sys::check_needed_capabilities();
     move_volumes(config, [&] { give_up_privileges(config); });
     return 0;
   } catch (std::exception const& error) {
@@ -101,6 +102,7 @@ int run(int argc, char const* const* argv) {
   try {
     for (auto const& warning : config.warnings) sys::log_warning(warning);
     if (!config.move_to.empty()) return move(config);
+    sys::check_needed_capabilities();
     // Loop devices and mounts of them need more than what follows.
     Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve});
     give_up_privileges(config);

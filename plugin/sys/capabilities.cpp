@@ -55,18 +55,22 @@ std::vector<Capability> const& needed_capabilities() {
   return all;
 }
 
-void keep_needed_capabilities() {
-  std::uint64_t needed = 0;
+void check_needed_capabilities() {
   std::uint64_t here = permitted();
   std::string missing;
   for (auto const& [number, name, use] : needed_capabilities()) {
-    needed |= std::uint64_t{1} << number;
     if (has(here, number)) continue;
     missing += (missing.empty() ? "" : ", ") + std::string(name) + " (to " + use + ")";
   }
-  if (!missing.empty()) {
-    throw std::runtime_error("it lacks capabilities that it needs: " + missing +
-                             ". Start it as the managed plugin, or as root without limits");
+  if (missing.empty()) return;
+  throw std::runtime_error("it lacks capabilities that it needs: " + missing +
+                           ". Start it as the managed plugin, or as root without limits");
+}
+
+void keep_needed_capabilities() {
+  std::uint64_t needed = 0;
+  for (auto const& capability : needed_capabilities()) {
+    needed |= std::uint64_t{1} << capability.number;
   }
   keep_capabilities(needed);
 }

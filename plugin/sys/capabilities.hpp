@@ -19,9 +19,10 @@ struct Capability {
 // process that mounted the overlay, so they also limit what a container may do in a volume.
 std::vector<Capability> const& needed_capabilities();
 
+// Throws std::runtime_error if a needed one is missing: the sentence names it.
+void check_needed_capabilities();
+
 // Gives up all capabilities but the needed ones, and what execve(2) could give (no_new_privs).
-// Throws std::runtime_error, and changes nothing, if a needed one is missing: the sentence names
-// it.
 void keep_needed_capabilities();
 
 // The same for any set (bit n is capability n). Missing ones are no error.
