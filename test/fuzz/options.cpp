@@ -41,7 +41,7 @@ RawOptions parsed(std::string_view input) {
   return raw;
 }
 
-// A second opinion, in floating point, which has room for every number of 13 digits and a unit.
+// A second opinion, in floating point, which is exact for every size that is allowed.
 std::optional<double> size_of(std::string_view text) {
   double unit = 1;
   if (!text.empty()) {
@@ -53,7 +53,7 @@ std::optional<double> size_of(std::string_view text) {
   }
   std::uint64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.size() > 13 || error != std::errc() || end != text.data() + text.size()) return {};
+  if (text.size() > 18 || error != std::errc() || end != text.data() + text.size()) return {};
   double bytes = static_cast<double>(number) * unit;
   if (bytes < 1048576.0 || bytes > 1099511627776.0) return {};
   return bytes;
