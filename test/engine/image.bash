@@ -25,7 +25,7 @@ setup() {
 # The plugin of all tests is as it was made; others have gone.
 teardown() {
   local status=0
-  rm -f "$ENGINE/data/filler"
+  rm -f "$ENGINE"/data/filler.*
   docker version >/dev/null 2>&1 || engine restart
   [[ $(docker plugin inspect -f '{{.Enabled}}' "$DRIVER") == true ]] || docker plugin enable "$DRIVER" || status=1
   eventually plugin_answers || status=1
