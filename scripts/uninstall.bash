@@ -10,11 +10,12 @@ own_pool() {
   echo "$(docker info --format '{{.DockerRootDir}}')/plugins/$(field "$1" .Id)/propagated-mount/pool"
 }
 
-# The image that holds the pool, if it is not mounted there: the directory then looks as if there were no volumes.
+# The image that holds the pool, if it is not mounted there: the directory then looks as if there were no volumes. That is
+# told by the device that one comes to: the engine's own mounts can hide another mount of the same path.
 unmounted_image() {
   local directory
   directory=$(own_pool "$1") || return 0
-  if [[ -e $directory.img ]] && ! mountpoint --quiet "$directory"; then echo "$directory.img"; fi
+  [[ ! -e $directory.img || $(stat -c %d "$directory") != "$(stat -c %d "$directory.img")" ]] || echo "$directory.img"
 }
 
 # The names of those inside the plugin's own directory that were not listed, one a line: the engine lists a volume of

@@ -21,11 +21,12 @@ teardown() { finish_installing; }
 installed() {
   install 1
   data=$(data_of "$DRIVER")
+  move=("$data/../rootfs/usr/bin/snapclone" --pool "$data/pool" --image 8g --move-to)
   fill
 }
 
 # move_to image|directory: as docs/operations.md says
-move_to() { "$data/../rootfs/usr/bin/snapclone" --move-to "$1" --pool "$data/pool" --image 8g; }
+move_to() { "${move[@]}" "$1"; }
 
 into_image() {
   docker plugin disable -f "$DRIVER"
@@ -97,7 +98,7 @@ make_dev_large() {
 # kill_after_the_first image|directory: volume was moved
 kill_after_the_first() {
   mkfifo said
-  move_to "$1" >said 2>&1 3>&- &
+  "${move[@]}" "$1" >said 2>&1 3>&- & # and not by a function, whose shell would be killed in its place
   grep -m 1 -F '(1 of 3)' <said >/dev/null
   kill -9 $!
   ! wait $!
