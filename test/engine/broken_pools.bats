@@ -77,6 +77,8 @@ break_disk() {
 
 mend_disk() {
   umount "$DISKS/small"
+  # Containers that are just starting, of any engine, keep what was mounted: the read-only file system would be back.
+  eventually prints '' losetup --noheadings --raw --output NAME --associated "$DISKS/small.img"
   e2fsck -fy "$DISKS/small.img" >fsck.log 2>&1 || [[ $? -eq 1 ]] # it has mended something
   mount_disk small
 }
