@@ -19,9 +19,11 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -39,6 +41,7 @@ constexpr char kGoesOn[] = "It can be interrupted at any moment; the same comman
 struct Found {
   bool image = false;
   std::optional<pool::PoolFormat> directory = {};
+  sys::Fd lock = {};
 };
 
 bool is_mounted_here(fs::path const& pool) {
@@ -72,6 +75,16 @@ void check_backend(fs::path const& root, std::string const& name) {
                            "instead: docs/operations.md, \"Backup\"");
 }
 
+// For the life of the process: of two that move one pool, either could remove the image into which
+// the other has moved everything. On the directory itself, below what is mounted on it.
+sys::Fd lock_directory(fs::path const& pool) {
+  sys::Fd directory = sys::open_dir(pool);
+  if (flock(directory.get(), LOCK_EX | LOCK_NB) == 0) return directory;
+  if (errno != EWOULDBLOCK) sys::fail("lock", pool.string());
+  throw std::runtime_error("another \"snapclone --move-to\" is at work on " + pool.string() +
+                           ": wait until it has ended");
+}
+
 Found find_pool(Config const& config) {
   fs::path const& pool = config.pool;
   if (!sys::exists(pool)) throw std::runtime_error("there is no pool " + pool.string());
@@ -83,7 +96,9 @@ Found find_pool(Config const& config) {
         left->string() + "\"");
   }
   uncover(pool);
-  Found found{sys::exists(image::ImageFiles(pool).image), pool::read_format(pool)};
+  sys::Fd locked = lock_directory(pool);
+  Found found{sys::exists(image::ImageFiles(pool).image), pool::read_format(pool),
+              std::move(locked)};
   if (!found.image) pool::check_not_in_image(pool);
   if (!found.image && !found.directory) {
     throw std::runtime_error("there is no pool in " + pool.string() + ", and no image beside it");
@@ -258,6 +273,7 @@ void move_volumes(Config const& config, std::function<void()> const& give_up_pri
     }
   } catch (...) {
     leave_pools();
+    empty_image = empty_image && !pool::holds_trees(place.image());
     if (empty_image) image::remove_image(pool, place.image(), settings);
     throw;
   }

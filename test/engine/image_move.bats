@@ -89,6 +89,24 @@ is_detached() { ! losetup --noheadings --raw --output BACK-FILE | grep -xE "$dat
   is_unchanged
 }
 
+@test "of two moves at once the second is refused, in either direction, and the first loses nothing" {
+  installed
+  make_dev_large
+  docker plugin disable -f "$DRIVER"
+  upgrade_to 1-image
+  mkfifo said
+  "${move[@]}" image >said 2>&1 3>&- &
+  exec {lines}<said
+  grep -m 1 -F '(1 of 3)' <&"$lines" >/dev/null
+  refused 'another "snapclone --move-to" is at work' move_to image
+  refused 'another "snapclone --move-to" is at work' move_to directory
+  cat <&"$lines" >/dev/null
+  wait $!
+  docker plugin enable "$DRIVER"
+  lies_in_image
+  is_unchanged
+}
+
 # So that it takes long enough to move for the kill to come in time.
 make_dev_large() {
   run_in dev 'yes | head -c 600000000 >large'
