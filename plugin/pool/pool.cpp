@@ -17,7 +17,7 @@ namespace {
 constexpr off_t kReserve = 1 << 20;
 constexpr off_t kLeastReserve = 1 << 17;  // xfs makes inodes in pieces of 32 KiB
 
-std::set<std::string> const kFiles = {"lock", "reserve", ".format", "format"};
+std::set<std::string> const kFiles = {"lock", "reserve", ".format", "format", "moving", ".moving"};
 std::set<std::string> const kDirectories = {"layers",  "volumes", "clones", "mounts",
                                             "staging", "trash",   "empty"};
 

@@ -37,6 +37,7 @@ void check_not_in_use(fs::path const& root);
 //   format                      what it is: pool/format.hpp
 //   lock                        flock(2), for the life of the process
 //   reserve                     1 MiB of nothing, or less on a full disk
+//   moving                      while volumes are moved into another pool, or from one: which move
 //   empty/                      the layer below every first upper; never written
 //   layers/<id>/fs              a tree: written by one volume, or sealed and in stacks; never both
 //   layers/<id>/work            overlayfs' work directory, while the tree is an upper
@@ -62,6 +63,7 @@ class Pool {
   fs::path layers() const { return root_ / "layers"; }
   fs::path layer(std::string const& id) const { return layers() / id; }
   fs::path tree(std::string const& layer_id) const { return content(layer(layer_id)); }
+  fs::path moving() const { return root_ / "moving"; }
   fs::path volumes() const { return root_ / "volumes"; }
   fs::path volume(std::string const& name) const { return volumes() / name; }
   fs::path record(std::string const& name) const { return record_in(volume(name)); }

@@ -40,6 +40,12 @@ void delete_all(Side const& side) {
   side.parts.trash.wait();
 }
 
+// Which move a pool takes part in; "" for none.
+std::string move_id(Side const& side) {
+  fs::path const file = side.parts.pool.moving();
+  return sys::exists(file) ? sys::read_file(file) : "";
+}
+
 std::size_t entries(fs::path const& directory) { return sys::list_dir(directory).size(); }
 
 }  // namespace
@@ -51,6 +57,10 @@ void Move::prepare() {
   }
   check_same();
   check_idle();
+  // A process that was killed may not have got as far as this with what it has moved.
+  (void)to_.parts.pool.disk_errors().sync();
+  sys::sync_dir(to_.parts.pool.layers());
+  sys::sync_dir(to_.parts.pool.volumes());
   for (auto const* side : {&from_, &to_}) {
     side->parts.trash.start();
     delete_all(*side);
@@ -85,17 +95,35 @@ void Move::check_sound(Side const& side) const {
   }
 }
 
-// Volumes that are in both pools are those whose move was cut short.
+// Volumes that are in both pools must be those whose move was cut short.
 void Move::check_same() const {
+  bool one_move = !move_id(from_).empty() && move_id(from_) == move_id(to_);
   for (auto const& volume : from_.parts.catalogue.all()) {
     VolumeName const& name = volume->record.name;
     if (!to_.parts.catalogue.find(name)) continue;
     std::string here = sys::read_file(from_.parts.pool.record(name.text()));
-    if (here == sys::read_file(to_.parts.pool.record(name.text()))) continue;
+    if (one_move && here == sys::read_file(to_.parts.pool.record(name.text()))) continue;
     throw std::runtime_error(
-        "there are two different volumes \"" + name.text() + "\", one in " + from_.name +
-        " and one in " + to_.name +
-        ": one of the two places must be from a backup or another machine. Take that away");
+        "there are two volumes \"" + name.text() + "\", one in " + from_.name + " and one in " +
+        to_.name +
+        ", and no move has made them: one of the two places must be from a backup or another "
+        "machine. Take that away");
+  }
+}
+
+void Move::mark_both() const {
+  if (!move_id(from_).empty() && move_id(from_) == move_id(to_)) return;
+  std::string const id = sys::random_id();
+  for (auto const* side : {&to_, &from_}) {
+    sys::write_file(side->parts.pool.moving(), id, sys::Durability::power);
+    sys::sync_dir(side->parts.pool.root());
+  }
+}
+
+void Move::unmark_both() const {
+  for (auto const* side : {&from_, &to_}) {
+    sys::remove_file(side->parts.pool.moving());
+    sys::sync_dir(side->parts.pool.root());
   }
 }
 
@@ -196,6 +224,7 @@ bool Move::has_begun() const { return pool::holds_trees(to_.parts.pool.root()); 
 std::size_t Move::run() {
   std::vector<Part> const all = parts();
   number_ = from_.parts.catalogue.all().size();
+  mark_both();
   for (auto const& part : all) {
     require_room(part, missing_bytes(part));
     for (auto const& volume : part.volumes) move(volume);
@@ -206,6 +235,7 @@ std::size_t Move::run() {
     throw std::runtime_error("all volumes are in " + to_.name + ", but something in " + from_.name +
                              " cannot be deleted, as the lines above say: try again");
   }
+  unmark_both();
   from_.parts.pool.take_reserve();
   try {
     to_.parts.pool.keep_reserve();

@@ -27,6 +27,9 @@ struct Side {
 // direction, goes on: a volume that is in both pools has a complete copy in both. Layers that
 // several volumes have are copied once, and deleted with the last of these.
 //
+// While a move lasts both pools have a file `moving` with its id. A volume that is in two pools
+// without one id is no move that was cut short but a backup of one of them: nothing is touched.
+//
 // No plugin serves either pool meanwhile. For one thread; it blocks. Logs its progress. Functions
 // throw std::runtime_error with what is in the way and the way out.
 class Move {
@@ -54,6 +57,8 @@ class Move {
 
   void check_sound(Side const& side) const;
   void check_same() const;
+  void mark_both() const;
+  void unmark_both() const;
   void check_idle();
   std::vector<Part> parts() const;
   std::uint64_t missing_bytes(Part const& part) const;

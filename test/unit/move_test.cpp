@@ -233,15 +233,34 @@ BOOST_FIXTURE_TEST_CASE(a_volume_that_is_in_both_pools_is_removed_where_it_was, 
   move(ext4, xfs);
   fs::remove_all(ext4.pool());
   fs::rename(saved, ext4.pool());  // as if nothing had been removed
+  for (auto const& pool : {ext4.pool(), xfs.pool()}) World::write(pool / "moving", "an id");
   BOOST_TEST(move(ext4, xfs) == before.size());
   BOOST_TEST(!pool::holds_trees(ext4.pool()));
   BOOST_TEST(xfs.shows().size() == before.size());
+  for (auto const& pool : {ext4.pool(), xfs.pool()}) BOOST_TEST(!fs::exists(pool / "moving"));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_old_copy_of_a_pool_is_not_taken_for_a_move_that_was_cut_short, Places) {
+  ext4.world()->create_with("db", "file", "old");
+  fs::path copy = ext4.media.path / "copy";
+  tree::copy_tree(ext4.pool(), (sys::make_dir(copy), copy));
+  move(ext4, xfs);
+  {
+    auto world = xfs.world();
+    write_in(*world, "db", "file", "new");
+  }
+  fs::remove_all(ext4.pool());
+  fs::rename(copy, ext4.pool());
+  BOOST_TEST(contains(sentence(ext4, xfs), "no move has made them"));
+  BOOST_TEST(contains(sentence(xfs, ext4), "no move has made them"));
+  BOOST_TEST(ext4.world()->content("db", "file") == "old");
+  BOOST_TEST(xfs.world()->content("db", "file") == "new");
 }
 
 BOOST_FIXTURE_TEST_CASE(two_different_volumes_of_one_name_are_both_kept, Places) {
   ext4.world()->create_with("db", "file", "of ext4");
   xfs.world()->create_with("db", "file", "of xfs");
-  BOOST_TEST(contains(sentence(ext4, xfs), "two different volumes \"db\""));
+  BOOST_TEST(contains(sentence(ext4, xfs), "there are two volumes \"db\""));
   BOOST_TEST(ext4.world()->content("db", "file") == "of ext4");
   BOOST_TEST(xfs.world()->content("db", "file") == "of xfs");
 }
