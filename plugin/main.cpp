@@ -104,7 +104,8 @@ int run(int argc, char const* const* argv) {
     if (!config.move_to.empty()) return move(config);
     sys::check_needed_capabilities();
     // Loop devices and mounts of them need more than what follows.
-    Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve});
+    Place place = take_place(config.pool, config.image, {config.image_size, config.image_reserve},
+                             config.pool_id);
     give_up_privileges(config);
     Daemon daemon(config, place);
     int code = daemon.run();

@@ -4,6 +4,7 @@
 #include "pool/format.hpp"
 #include "pool/pool.hpp"
 #include "sys/error.hpp"
+#include "sys/host.hpp"
 #include "sys/log.hpp"
 #include "sys/mount.hpp"
 #include "tree/open_beneath.hpp"
@@ -58,11 +59,23 @@ long type_of(fs::path const& directory) {
 }
 
 // An image that has no pool yet goes on with the identity of the directory's pool: the plugin may
-// remember that (pool/format.hpp).
-void take_over_identity(fs::path const& from, fs::path const& pool) {
-  if (pool::read_format(pool) || pool::holds_trees(pool)) return;
-  auto empty_pool = pool::read_format(from);
-  if (empty_pool) pool::make_empty_pool(pool, empty_pool->identity);
+// remember that (pool/format.hpp). A new one gets its own here, which the directory has as well.
+void give_identity(fs::path const& pool, fs::path const& directory) {
+  auto below = pool::read_format(directory);
+  if (!pool::read_format(pool)) {
+    if (!sys::is_empty_dir(pool)) return;  // the pool itself says what that is
+    pool::make_empty_pool(pool, below ? below->identity : sys::random_id() + sys::random_id());
+  }
+  pool::PoolFormat format = *pool::read_format(pool);
+  format.in_image = true;
+  format.version = pool::PoolFormat{}.version;
+  if (below != format) pool::write_format(directory, format);
+}
+
+// What a process left that was killed while it moved volumes out of the image.
+bool holds_copies(fs::path const& directory) {
+  fs::path const staging = directory / "staging";
+  return sys::exists(staging) && !sys::is_empty_dir(staging);
 }
 
 }  // namespace
@@ -93,9 +106,10 @@ Circumstances look_at(fs::path const& pool, bool image_wanted) {
   found.image = image::has_image(pool);
   found.mounted = sys::is_mounted(pool, sys::device_of(pool.parent_path()));
   if (!found.mounted) {
-    found.volumes = pool::holds_trees(pool);
+    found.volumes = pool::holds_trees(pool) || (found.image && holds_copies(pool));
   } else if (found.image) {
-    found.volumes = pool::holds_trees(Underneath(pool).path());
+    Underneath const below(pool);
+    found.volumes = pool::holds_trees(below.path()) || holds_copies(below.path());
   }
   if (found.image || found.mounted || found.volumes || !image_wanted) return found;
   found.filesystem = unfit_filesystem(type_of(pool));
@@ -130,16 +144,22 @@ Decision decide(bool image_wanted, Circumstances const& found) {
   return {.image = true};
 }
 
-Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings) {
+Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings,
+                 fs::path const& remembered) {
   sys::ensure_mount_point(pool);
   Circumstances found = look_at(pool, image_wanted);
-  if (!found.image && !found.mounted) pool::check_not_in_image(pool);
+  if (!found.image) {
+    pool::check_not_in_image(found.mounted ? Underneath(pool).path() : pool, pool);
+  }
   Decision decision = decide(image_wanted, found);
+  if (decision.image && !found.image && !remembered.empty()) {
+    pool::check_remembered(remembered, pool);
+  }
   Place place{.why = decision.why};
   if (decision.image) {
     try {
       place.image = image::mount_image(pool, settings);
-      take_over_identity(Underneath(pool).path(), pool);
+      give_identity(pool, Underneath(pool).path());
     } catch (image::Unavailable const& error) {
       place.why = error.what();
     }

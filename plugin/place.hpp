@@ -41,8 +41,11 @@ struct Place {
 };
 
 // Finds out what is there, decides, and mounts the image if that is where the volumes lie. An
-// empty image takes over the identity of the directory's empty pool. Throws std::runtime_error with
-// the sentence for the log. For a process without a second thread.
-Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings);
+// empty image takes over the identity of the directory's empty pool, and the directory is told that
+// it has an image (PoolFormat::in_image), so that a lost one is missed. If the file `remembered`
+// names another pool (check_remembered()), no image is made. Throws std::runtime_error with the
+// sentence for the log. For a process without a second thread.
+Place take_place(fs::path const& pool, bool image_wanted, image::ImageSettings const& settings,
+                 fs::path const& remembered = {});
 
 }  // namespace snapclone

@@ -72,14 +72,14 @@ void write_format(fs::path const& pool, PoolFormat const& format) {
   write_durably(pool / "format", print_format(format));
 }
 
-void check_not_in_image(fs::path const& pool) {
-  auto format = read_format(pool);
+void check_not_in_image(fs::path const& directory, fs::path const& pool) {
+  auto format = read_format(directory);
   if (!format || !format->in_image) return;
   throw std::runtime_error("the volumes of the pool " + pool.string() + " lie in the image " +
                            pool.string() +
-                           ".img, into which \"snapclone --move-to image\" has moved them, and it "
-                           "is not there: restore it, or use the plugin that had it. Nothing was "
-                           "touched");
+                           ".img, and it is not there: restore it, or use the plugin that had it. "
+                           "If nobody needs them, remove " +
+                           (pool / "format").string() + ". Nothing was touched");
 }
 
 void check_remembered(fs::path const& file, fs::path const& pool) {

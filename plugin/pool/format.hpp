@@ -21,8 +21,8 @@ struct PoolFormat {
   // 2: a file of a layer may have its content in a layer below (metacopy). A plugin that only knows
   // 1 could not read such a file, and refuses the pool.
   unsigned version = 1;
-  // The first line is "snapclone pool in an image": the volumes were moved into an image, and this
-  // is the empty directory that it is mounted on. Where the image cannot be seen (an older plugin,
+  // The first line is "snapclone pool in an image": the volumes lie in an image, and this is the
+  // empty directory that it is mounted on. Where the image cannot be seen (an older plugin,
   // another mount, a file that was lost) the directory would be taken for an empty pool, and the
   // engine would take the volumes for deleted. So it is none.
   bool in_image = false;
@@ -44,8 +44,10 @@ std::optional<PoolFormat> read_format(fs::path const& pool);
 // Durable, as a whole or not at all.
 void write_format(fs::path const& pool, PoolFormat const& format);
 
-// Throws if the directory is one whose volumes were moved into an image.
-void check_not_in_image(fs::path const& pool);
+// Throws if the directory is one whose volumes lie in an image. `pool` is its path, for the
+// sentence.
+void check_not_in_image(fs::path const& directory, fs::path const& pool);
+inline void check_not_in_image(fs::path const& pool) { check_not_in_image(pool, pool); }
 
 // A plugin whose pool is a directory of the host remembers the pool's identity in a file outside
 // the pool. An upgrade silently resets that directory to the plugin's default, and before its disk

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(volumes_in_both_places_are_refused_mounted_or_not) {
   fs::rename(pool, disk.path / "kept");
   take();
   unmount();
-  fs::remove(pool);
+  fs::remove_all(pool);
   fs::rename(disk.path / "kept", pool);
   for (bool wanted : {false, true}) {
     BOOST_TEST(contains(refused(wanted), kMoving));
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_new_image_goes_on_with_the_identity_of_the_empty_pool) {
   BOOST_TEST(take().image.has_value());
   BOOST_TEST(make_pool() == identity);
   unmount();
-  BOOST_TEST(make_pool() == identity);  // of the directory
+  BOOST_TEST(pool::read_format(pool)->identity == identity);  // of the directory
 }
 
 BOOST_AUTO_TEST_CASE(a_start_that_was_killed_before_it_took_over_the_identity_is_made_good) {
@@ -256,9 +256,42 @@ BOOST_AUTO_TEST_CASE(a_pool_in_an_image_keeps_its_own_identity) {
   take();
   std::string identity = make_pool();
   unmount();
+  fs::remove(pool / "format");
   BOOST_TEST(make_pool() != identity);  // somebody used the directory meanwhile
   take();
   BOOST_TEST(make_pool() == identity);
+}
+
+BOOST_AUTO_TEST_CASE(an_image_that_was_lost_is_missed_and_no_other_is_made) {
+  take();
+  fs::remove(files.image);
+  for (bool mounted : {true, false}) {
+    if (!mounted) unmount();
+    for (bool wanted : {false, true}) {
+      BOOST_TEST(contains(refused(wanted), "lie in the image " + files.image.string()));
+      BOOST_TEST(is_mounted() == mounted);
+      BOOST_TEST(!fs::exists(files.image));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_image_is_made_where_the_pool_that_is_remembered_is_not) {
+  fs::path const remembered = disk.path / "pool.id";
+  pool::remember(remembered, "another", "");
+  BOOST_CHECK_EXCEPTION(
+      take_place(pool, true, small, remembered), std::runtime_error, [](auto const& error) {
+        return contains(error.what(), "is not the pool that this plugin has used so far");
+      });
+  BOOST_TEST(!fs::exists(files.image));
+  BOOST_TEST(!is_mounted());
+}
+
+BOOST_AUTO_TEST_CASE(half_a_copy_of_a_move_out_of_the_image_is_not_hidden) {
+  take();
+  unmount();
+  fs::create_directories(pool / "staging" / "layer-abc");
+  BOOST_TEST(contains(refused(true), kMoving));
+  BOOST_TEST(!is_mounted());
 }
 
 BOOST_AUTO_TEST_CASE(an_image_whose_pool_lost_its_format_is_not_given_another) {
