@@ -106,6 +106,11 @@ MountedImage mount_opened(ImageFiles const& files, ImageSettings const& settings
   with_reserve(files, [&] { mount_device(device, mount_point, files.image); });
   check_alive(mount_point, files.image);
   if (opened.is_new) give_name(opened, files.image);
+  if (!is_at(file, files.image)) {
+    throw std::runtime_error("it was replaced or removed meanwhile: try again");
+  }
+  // Also for one whose name an earlier process gave, and did not get to sync.
+  sys::sync_dir(files.image.parent_path());
   follow_size(file, device, mount_point, xfs, settings, files.image);
   keep_reserve(files);
   if (!device.direct_io()) {

@@ -32,16 +32,6 @@ struct stat status_of(int file, fs::path const& path) {
   return status;
 }
 
-bool is_at(int file, fs::path const& path) {
-  struct stat opened = status_of(file, path);
-  struct stat there {};
-  if (lstat(path.c_str(), &there) == 0) {
-    return there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
-  }
-  if (errno != ENOENT) sys::fail("look at", path.string());
-  return false;
-}
-
 void make(Opened const& opened, ImageSettings const& settings) {
   int file = opened.file.get();
   Uuid uuid{};
@@ -118,6 +108,16 @@ sys::Fd open_image(fs::path const& path) {
   throw std::runtime_error("it is no regular file. Put the image itself there, and no link to it");
 }
 
+bool is_at(int file, fs::path const& path) {
+  struct stat opened = status_of(file, path);
+  struct stat there {};
+  if (lstat(path.c_str(), &there) == 0) {
+    return there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
+  }
+  if (errno != ENOENT) sys::fail("look at", path.string());
+  return false;
+}
+
 void make_private(int file, fs::path const& path) {
   struct stat now = status_of(file, path);
   if ((now.st_uid != 0 || now.st_gid != 0) && fchown(file, 0, 0) != 0) {
@@ -153,7 +153,6 @@ void give_name(Opened const& opened, fs::path const& image) {
                              " was removed while it was made: unmount it, "
                              "and enable the plugin again");
   }
-  sys::sync_dir(image.parent_path());
 }
 
 bool discard(Opened const& opened, ImageSettings const& settings) {

@@ -26,6 +26,9 @@ void open_or_make(ImageFiles const& files, ImageSettings const& settings, Opened
 // Opens an image. Throws std::runtime_error if it is no regular file.
 sys::Fd open_image(fs::path const& path);
 
+// Whether the open file has this path.
+bool is_at(int file, fs::path const& path);
+
 // Makes the file root's alone.
 void make_private(int file, fs::path const& path);
 
