@@ -20,6 +20,7 @@ void Ballast::take(std::uint64_t size) {
 }
 
 void Ballast::drop() {
+  if (size_ == 0) return;
   sys::MutexLock lock(mutex_);
   if (size_ != 0 && ftruncate(file_.get(), 0) == 0) size_ = 0;
 }

@@ -20,7 +20,7 @@ constexpr int kFollower = 1;
 constexpr int kTidier = 12;
 constexpr auto kFreeing = 2s;  // in which xfs frees the blocks of what was deleted
 constexpr std::chrono::milliseconds kRetry{250};
-constexpr std::chrono::milliseconds kOnlyToReport = 10s;
+constexpr std::chrono::milliseconds kNobodyTakesIt = 1s;
 constexpr std::uint64_t kNoRoom = std::uint64_t{16} << 20U;
 
 std::string no_room_on_host(fs::path const& image, SpaceFigures const& now) {
@@ -96,7 +96,14 @@ void Space::look_and_bound() {
   std::uint64_t ballast = ballast_.size();  // before the look, during which some may be taken
   SpaceFigures now = xfs_.look();
   now.ballast = ballast;
-  std::uint64_t offered = reserved_ ? xfs_.unbound(now) : xfs_.bound(now);
+  // fstrim(8) on the host may have given back what an image had reserved.
+  bool whole = reserved_ && now.on_host >= now.size;
+  if (reserved_ && !whole && !std::exchange(trimmed_, true)) {
+    sys::log_warning("somebody has given back space that the image " + xfs_.image().string() +
+                     " had reserved, as fstrim does: until the next start it takes space when it "
+                     "needs it");
+  }
+  std::uint64_t offered = whole ? xfs_.unbound(now) : xfs_.bound(now);
   if (!reserved_ && wanted_ballast(now) == 0) ballast_.drop();
   {
     sys::MutexLock lock(mutex_);
@@ -126,7 +133,10 @@ void Space::follow(std::stop_token const& stop) {
     std::chrono::milliseconds pause = kRetry;
     {
       sys::MutexLock lock(mutex_);
-      if (problem_.empty()) pause = reserved_ ? kOnlyToReport : until_next_look(figures_);
+      if (problem_.empty()) {
+        bool whole = figures_.on_host >= figures_.size;
+        pause = reserved_ && whole ? kNobodyTakesIt : until_next_look(figures_);
+      }
     }
     sys::rest(pause, stop);
     if (!stop.stop_requested()) round();
@@ -180,7 +190,7 @@ void Space::trim(std::stop_token const& stop) {
     trim_pieces(stop);
     trim_failed_ = false;
   } catch (std::exception const& error) {
-    if (!std::exchange(trim_failed_, true)) {
+    if (!trim_failed_.exchange(true)) {
       sys::log_warning(std::string(error.what()) + "; it will be tried again");
     }
   }

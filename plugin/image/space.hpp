@@ -8,6 +8,7 @@
 #include "sys/file.hpp"
 #include "sys/mutex.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <optional>
@@ -82,7 +83,8 @@ class Space {
 
   sys::Mutex bounding_;  // one look at a time; taken before the other
   bool failed_ GUARDED_BY(bounding_) = false;
-  bool trim_failed_ = false;  // the log says so; the second thread's own
+  bool trimmed_ GUARDED_BY(bounding_) = false;  // though reserved; the log says so
+  std::atomic<bool> trim_failed_ = false;       // the log says so
 
   mutable sys::Mutex mutex_;
   std::condition_variable_any changed_;

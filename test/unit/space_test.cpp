@@ -80,6 +80,22 @@ BOOST_FIXTURE_TEST_CASE(a_stop_ends_a_trim_soon_and_it_does_not_count, Mounted) 
   BOOST_TEST(space.report().last_trim != "");
 }
 
+BOOST_AUTO_TEST_CASE(a_reserved_image_that_somebody_trims_is_bounded_from_then_on) {
+  Host host(1536, 1024 * kMega);
+  {
+    sys::Fd file = open_file(host.image, O_RDWR);
+    BOOST_REQUIRE(fallocate(file.get(), 0, 0, 1024 * kMega) == 0);
+  }
+  host.mount(true);
+  Space space(host.image, host.pool, true, Space::Looks::by_hand);
+  BOOST_TEST(free_on(host.pool) > 800 * kMega);
+  BOOST_TEST(image::BoundedXfs(host.image, host.pool).trim(0, kXfsSize));
+  BOOST_TEST(sys::sync_filesystem(sys::open_dir(host.disk.path).get()) == 0);  // then it is free
+  host.leave(0);
+  space.round();
+  BOOST_TEST(free_on(host.pool) == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_reserved_image_is_neither_bounded_nor_trimmed) {
   Host host(1536, 1024 * kMega);
   {
