@@ -69,7 +69,12 @@ void give_identity(fs::path const& pool, fs::path const& directory) {
   pool::PoolFormat format = *pool::read_format(pool);
   format.in_image = true;
   format.version = pool::PoolFormat{}.version;
-  if (below != format) pool::write_format(directory, format);
+  if (below == format) return;
+  try {
+    pool::write_format(directory, format);
+  } catch (sys::Error const& error) {  // the host's disk may be full
+    sys::log_warning(std::string("if the image is lost, it will not be missed: ") + error.what());
+  }
 }
 
 // What a process left that was killed while it moved volumes out of the image.
