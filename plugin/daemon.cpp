@@ -54,7 +54,7 @@ pool::Pool opened_pool(Config const& config) {
   return pool;
 }
 
-// Bounds the image before anything is written to it.
+// Bounds the image before a volume or a record is written to it.
 std::optional<image::Space> space_of(Place const& place, Config const& config) {
   if (!place.image) return std::nullopt;
   return std::optional<image::Space>(std::in_place, place.image->file, config.pool,

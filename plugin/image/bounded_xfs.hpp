@@ -10,8 +10,8 @@ namespace snapclone::image {
 
 namespace fs = boost::filesystem;
 
-// The mounted xfs of an image that is a sparse file, and what can be asked and told about its
-// space. Keeps both open, without a lock on the image. Every function but write_out() throws
+// The mounted xfs of an image in a sparse file: looks at its space and bounds it. Holds the image's
+// file and the xfs's root open, and no lock. Every function but write_out() throws
 // std::runtime_error, for a call that failed sys::Error. Safe from every thread, but only one at a
 // time may bound it.
 class BoundedXfs {
@@ -20,10 +20,10 @@ class BoundedXfs {
 
   SpaceFigures look() const;
 
-  // Keeps back what `figures` demand (reserve()), and returns what is offered then. It gives back
-  // what it had kept only if that is worth mentioning. Up to 2 MiB that are offered it leaves so,
-  // if the host has room for them below its margin: a pool frees as much for a start on a full disk
-  // (pool/pool.hpp), which must find it.
+  // Keeps back what `figures` demand (reserve()), and returns what is offered then. It offers more
+  // only in steps of 1 MiB or more. Up to 2 MiB that are offered it leaves so, if the host has room
+  // for them below its margin: a pool frees as much for a start on a full disk (pool/pool.hpp),
+  // which must find it.
   std::uint64_t bound(SpaceFigures const& figures) const;
 
   // Keeps everything back that is free and that will be freed.

@@ -7,7 +7,8 @@
 #include <optional>
 
 // The file of an image: opened, or made anew, and given its name. The parts of mount_image() that
-// are not about mounting. Everything throws sys::Error.
+// are not about mounting. Functions throw sys::Error for a failed call, and std::runtime_error with
+// the way out for anything else.
 namespace snapclone::image {
 
 // An image, named or new.
@@ -35,7 +36,8 @@ void make_private(int file, fs::path const& path);
 // The commit point: a new image gets its name. A process that has joined may be the first there.
 void give_name(Opened const& opened, fs::path const& image);
 
-// Removes what this process has made. Returns false if another process has joined.
+// Removes what this process has made. Returns false, and removes nothing, if a loop device still
+// has the file after `patience`.
 bool discard(Opened const& opened, ImageSettings const& settings);
 
 }  // namespace snapclone::image

@@ -32,15 +32,15 @@ class DeviceNode {
   sys::Fd fd_;
 };
 
-// A loop device that has a whole file, for reading and writing. While this object lives the device
-// keeps the file. It lets go of it when the last mount and the last such object have gone
-// (LO_FLAGS_AUTOCLEAR; not if somebody attached the file by hand, without that). Everything throws
-// sys::Error.
+// A loop device that a whole file is attached to, for reading and writing. The file stays attached
+// while this object lives. The kernel detaches it when the last mount and the last such object have
+// gone (LO_FLAGS_AUTOCLEAR), unless somebody attached it by hand, without that flag. Everything
+// throws sys::Error.
 class LoopDevice {
  public:
-  // The device that has the file; none if no device has. The file is known by device and inode: the
-  // path that the kernel shows changes with mount namespaces. Throws std::runtime_error if only
-  // devices have it that cannot be used: read-only, or for a part of the file.
+  // The device that the file is attached to, if any. The file is known by device and inode: the
+  // path that the kernel shows changes with mount namespaces. Throws std::runtime_error if the file
+  // is attached only to devices that cannot be used: read-only, or for a part of it.
   static std::optional<LoopDevice> find(struct stat const& file);
 
   // Attaches an open file to a free device, with blocks of 4096 bytes and, where the file can,

@@ -31,21 +31,21 @@ struct SpaceReport {
   std::string last_trim;  // when it ended, RFC 3339; "" before the first
 };
 
-// Follows the host's free space, on a thread of its own, for as long as the object lives. Another
-// thread, at low priority, writes out what is dirty, gives back what was freed and takes ballast:
-// all that can take long, and the first must not wait for it. Safe from every thread.
+// Follows the host's free space, on a thread of its own, while the object lives. Another thread, at
+// low priority, writes out what is dirty, gives back what was freed and takes ballast: all that can
+// take long, and the first must not wait for it. Safe from every thread.
 //
-// What write(2) accepted fits on the host, with the margin to spare. So no data is lost while
-// others take less than the margin in the time that dirty pages need to be written out. If somebody
-// fills the disk faster, as fallocate(2) can at a stroke, those get the place of the ballast; what
-// the kernel writes out in the moments before is lost, and syncfs(2) says so. Only an image that is
-// reserved need not fear that.
+// Data that write(2) accepted fits on the host, with the margin to spare. It is lost only if others
+// take more than the margin before the kernel has written it out. The ballast then makes room for
+// most of it. What the kernel tried to write in the moment before is lost, and syncfs(2) reports
+// that. An image whose space is reserved is safe from this.
 class Space {
  public:
+  enum class Looks { by_itself, by_hand };  // the latter for tests: no threads
+
   // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,
   // and needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
   // trimmed. When the constructor returns the xfs is bounded. Throws std::runtime_error.
-  enum class Looks { by_itself, by_hand };  // the latter for tests: no threads
   Space(fs::path const& image, fs::path const& mount_point, bool reserved,
         Looks looks = Looks::by_itself);
   Space(Space const&) = delete;
@@ -57,10 +57,11 @@ class Space {
   // Why a Create would find no room: a sentence with the ways out; "" if there is some.
   std::string no_room() const;
 
-  // Looks once, now. If that fails nothing more is offered, and the log says so once. For tests.
+  // Looks and bounds at once. If that fails the pool offers nothing until a look succeeds, unless
+  // the image is reserved; the log says so once. The threads, volume moves and tests call it.
   void round();
 
-  // Trims at once. For tests.
+  // Gives freed space back at once, and returns when that is done or `stop` is requested.
   void trim(std::stop_token const& stop = {});
 
  private:

@@ -219,7 +219,8 @@ std::vector<MountLine> mounts() {
   return all;
 }
 
-// They show groups above the namespace's root, and let it be left.
+// The container's mounts of control groups show groups above the namespace's root, and a process
+// can leave through them.
 void unmount_control_groups() {
   auto all = mounts();
   for (auto mount = all.rbegin(); mount != all.rend(); ++mount) {
@@ -235,8 +236,9 @@ void unmount_control_groups() {
   }
 }
 
-// The others of a service's or a login's group would not know it again, and nothing would remove
-// the new groups. /proc/self is another number where /proc belongs to other processes.
+// In the group of a service or a login other processes would find new groups below theirs, and
+// nobody would remove those. /proc/self differs from getpid() if /proc belongs to another PID
+// namespace.
 void check_first_of_a_container() {
   std::array<char, 16> self{};
   ssize_t length = readlink("/proc/self", self.data(), self.size());

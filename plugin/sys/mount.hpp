@@ -14,12 +14,13 @@ namespace snapclone::sys {
 // healthy one. True for every overlay and tmpfs, also for a broken one on which every call fails.
 // It does not see a bind mount within one file system.
 bool is_mounted(fs::path const& directory);
-
-// Makes a directory to mount on if it is not there. What is mounted there already may be dead.
-void ensure_mount_point(fs::path const& directory);
 // The same, for a caller who knows the device number of the directory's parent.
 bool is_mounted(fs::path const& directory, dev_t around);
 dev_t device_of(fs::path const& path);
+
+// Makes the directory if it is missing, to mount on. If something is mounted there already, it may
+// be a dead file system: the directory is then not opened.
+void ensure_mount_point(fs::path const& directory);
 
 // One overlay. `base` is a directory's descriptor. The paths of lower layers are relative to it,
 // which keeps the option string short, and consist of letters, digits and "/._-". `upper` and

@@ -23,8 +23,9 @@ std::string counted(std::size_t number, std::string_view noun);
 // The items with a separator between them.
 std::string join(std::vector<std::string> const& items, std::string_view separator);
 
-// A whole number of bytes, or with one of the units behind it, in small letters or capitals: "kmgt"
-// are those that exist, each 1024 times the one before. Nothing for any other text.
+// Parses a number of bytes: at most 18 digits, then at most one of the letters in `units`, in
+// either case. With "kmgt" k is 1024, and each letter 1024 times the one before. Returns nothing
+// for other text, or if the number does not fit.
 std::optional<std::uint64_t> parse_bytes(std::string_view text, std::string_view units);
 
 // "512 MiB", "1.5 GiB", "1 byte": for sentences. Rounded down.

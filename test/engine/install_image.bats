@@ -36,7 +36,7 @@ END
 
 is_gone() { prints snapclone:latest docker plugin ls --format '{{.Name}}'; }
 
-@test "with all devices granted it has its pool in an image" {
+@test "the variant with an image, granted all devices, keeps its pool in one" {
   install 1-image
   asks_for 'allow-all-devices: [true]' 'capabilities: [CAP_SYS_ADMIN CAP_DAC_READ_SEARCH]'
   fill
@@ -51,7 +51,7 @@ is_gone() { prints snapclone:latest docker plugin ls --format '{{.Name}}'; }
   [[ -e $(data_of "$DRIVER")/pool/volumes/db && ! -e $(data_of "$DRIVER")/pool.img ]]
 }
 
-@test "make install of the installing page gives it, and the page's commands remove it" {
+@test "the installing page's commands install the variant with an image and remove it" {
   section with-the-pool-in-an-image
   volume db
   has_image
@@ -76,7 +76,7 @@ is_gone() { prints snapclone:latest docker plugin ls --format '{{.Name}}'; }
   is_unchanged
 }
 
-@test "while it is disabled nothing removes it, because nobody sees into its image" {
+@test "a disabled plugin with an image is not removed, because nobody sees its volumes" {
   install 1-image
   fill
   docker plugin disable -f "$DRIVER"
@@ -97,7 +97,7 @@ is_gone() { prints snapclone:latest docker plugin ls --format '{{.Name}}'; }
   prints true docker plugin inspect -f '{{.Enabled}}' "$DRIVER"
 }
 
-@test "without volumes it is uninstalled, and its image is gone" {
+@test "a plugin without volumes is uninstalled together with its image" {
   local data
   install 1-image
   data=$(data_of "$DRIVER")
