@@ -38,14 +38,15 @@ struct SpaceReport {
 // Data that write(2) accepted fits on the host, with the margin to spare. It is lost only if others
 // take more than the margin before the kernel has written it out. The ballast then makes room for
 // most of it. What the kernel tried to write in the moment before is lost, and syncfs(2) reports
-// that. An image whose space is reserved is safe from this.
+// that. An image whose space is reserved is safe from this, unless somebody trims it.
 class Space {
  public:
   enum class Looks { by_itself, by_hand };  // the latter for tests: no threads
 
   // `image` is the image's file and `mount_point` where its xfs is mounted; both are opened here,
-  // and needed no more. With `reserved` the image has all its space: nothing is bounded and nothing
-  // trimmed. When the constructor returns the xfs is bounded. Throws std::runtime_error.
+  // and needed no more. With `reserved` the image has all its space: nothing is trimmed, and
+  // nothing bounded while the image has it. When the constructor returns the xfs is bounded. Throws
+  // std::runtime_error.
   Space(fs::path const& image, fs::path const& mount_point, bool reserved,
         Looks looks = Looks::by_itself);
   Space(Space const&) = delete;
