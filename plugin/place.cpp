@@ -77,12 +77,6 @@ void give_identity(fs::path const& pool, fs::path const& directory) {
   }
 }
 
-// What a process left that was killed while it moved volumes out of the image.
-bool holds_copies(fs::path const& directory) {
-  fs::path const staging = directory / "staging";
-  return sys::exists(staging) && !sys::is_empty_dir(staging);
-}
-
 }  // namespace
 
 std::string unfit_filesystem(long type) {
@@ -111,10 +105,10 @@ Circumstances look_at(fs::path const& pool, bool image_wanted) {
   found.image = image::has_image(pool);
   found.mounted = sys::is_mounted(pool, sys::device_of(pool.parent_path()));
   if (!found.mounted) {
-    found.volumes = pool::holds_trees(pool) || (found.image && holds_copies(pool));
+    found.volumes = pool::holds_trees(pool) || (found.image && pool::holds_unfinished(pool));
   } else if (found.image) {
     Underneath const below(pool);
-    found.volumes = pool::holds_trees(below.path()) || holds_copies(below.path());
+    found.volumes = pool::holds_trees(below.path()) || pool::holds_unfinished(below.path());
   }
   if (found.image || found.mounted || found.volumes || !image_wanted) return found;
   found.filesystem = unfit_filesystem(type_of(pool));

@@ -79,7 +79,13 @@ void check_whole(fs::path const& root) {
   }
 }
 
+bool has_any_in(fs::path const& directory) {
+  return sys::exists(directory) && !sys::is_empty_dir(directory);
+}
+
 }  // namespace
+
+bool holds_unfinished(fs::path const& root) { return has_any_in(root / "staging"); }
 
 bool has_any(Stack const& stack, std::set<std::string> const& layers) {
   return std::any_of(stack.begin(), stack.end(),
@@ -87,9 +93,6 @@ bool has_any(Stack const& stack, std::set<std::string> const& layers) {
 }
 
 bool holds_trees(fs::path const& root) {
-  auto has_any_in = [](fs::path const& directory) {
-    return sys::exists(directory) && !sys::is_empty_dir(directory);
-  };
   for (auto const* parent : {"layers", "volumes", "trash"}) {
     if (has_any_in(root / parent)) return true;
   }

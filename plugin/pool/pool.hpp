@@ -22,6 +22,9 @@ bool has_any(Stack const& stack, std::set<std::string> const& layers);
 // False where there is no pool.
 bool holds_trees(fs::path const& root);
 
+// Whether a process that was killed has left there what it was making.
+bool holds_unfinished(fs::path const& root);
+
 // Makes an empty pool with this identity, or gives it to one. Durable, as a whole or not at all.
 void make_empty_pool(fs::path const& root, std::string const& identity);
 
