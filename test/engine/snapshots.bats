@@ -249,8 +249,8 @@ pool_is_below() { (($(pool_mebibytes) < $1)); }
     snapshot db "night-$night"
   done
   content night-6 >before
-  for night in {1..5}; do docker volume rm "night-$night" >/dev/null; done
   (($(pool_mebibytes) > 130))
+  for night in {1..5}; do docker volume rm "night-$night" >/dev/null; done
   LIMIT=90 eventually pool_is_below 40
   content night-6 | diff before -
   prints only-6 run_in db 'ls only-*'
