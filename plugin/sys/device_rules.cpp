@@ -220,18 +220,20 @@ std::vector<MountLine> mounts() {
 }
 
 // The container's mounts of control groups show groups above the namespace's root, and a process
-// can leave through them.
+// can leave through them. What they lie on may be shared (runc 1.3 does that); it is made private
+// first, so that nobody else loses a mount.
 void unmount_control_groups() {
   auto all = mounts();
-  for (auto mount = all.rbegin(); mount != all.rend(); ++mount) {
-    if (mount->type != "cgroup" && mount->type != "cgroup2") continue;
+  for (auto groups = all.rbegin(); groups != all.rend(); ++groups) {
+    if (groups->type != "cgroup" && groups->type != "cgroup2") continue;
     auto below = std::find_if(all.begin(), all.end(),
-                              [&](MountLine const& line) { return line.id == mount->parent; });
-    if (below != all.end() && below->shared) {
-      throw Error("unmount", mount->target, EBUSY, "others share " + below->target);
+                              [&](MountLine const& line) { return line.id == groups->parent; });
+    if (below != all.end() && below->shared &&
+        mount(nullptr, below->target.c_str(), nullptr, MS_PRIVATE, nullptr) != 0) {
+      fail("make private", below->target);
     }
-    if (umount2(mount->target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-      fail("unmount", mount->target);
+    if (umount2(groups->target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
+      fail("unmount", groups->target);
     }
   }
 }

@@ -77,7 +77,6 @@ in_its_group() {
   # shellcheck disable=SC2016 # for the inner shell
   in_its_group sh -c 'mknod made c 1 5 && ! (: <made) 2>message && mknod disk b 7 0 && ! (: <disk) 2>>message'
   [[ $(grep -c 'Operation not permitted' message) -eq 2 ]]
-  logged 'could still open devices' && return 1
   volume db
   run_in db 'mknod node c 1 3 && echo >node'
   snapshot db seed

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -185,6 +186,26 @@ void check_getting_back(Version version) {
   BOOST_TEST(in_a_container(&group, trying) == kRefused);
 }
 
+void check_shared_mounts(Version version) {
+  ContainerGroup group(version);
+  Media disk("tmpfs");
+  fs::path tree = disk.path / "tree";
+  auto seen = [&]() -> std::string {
+    return fs::exists(tree / "cgroup.procs") ? "mounted" : "not mounted";
+  };
+  auto sharing = [&] {
+    fs::create_directory(tree);
+    bool v1 = version == Version::v1;
+    if (mount(nullptr, disk.path.c_str(), nullptr, MS_SHARED, nullptr) != 0 ||
+        mount("x", tree.c_str(), v1 ? "cgroup" : "cgroup2", 0, v1 ? "devices" : "") != 0 ||
+        unshare(CLONE_NEWNS) != 0) {
+      sys::fail("share", tree.string());
+    }
+    return give_up_and(seen);
+  };
+  BOOST_TEST(in_a_container(&group, sharing, seen) == "not mountedmounted");
+}
+
 // Those that Docker gives every container, CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH.
 void check_capabilities(Version version) {
   ContainerGroup group(version);
@@ -279,6 +300,7 @@ BOOST_AUTO_TEST_CASE(other_processes_of_the_group_are_not_concerned) {
   check_neighbour(Version::v1);
 }
 BOOST_AUTO_TEST_CASE(a_process_that_may_mount_cannot_undo_it) { check_getting_back(Version::v1); }
+BOOST_AUTO_TEST_CASE(mounts_that_others_share_stay_theirs) { check_shared_mounts(Version::v1); }
 BOOST_AUTO_TEST_CASE(another_start_in_the_same_group_works) { check_second_start(Version::v1); }
 BOOST_AUTO_TEST_CASE(the_capabilities_of_a_managed_plugin_are_enough) {
   check_capabilities(Version::v1);
@@ -306,6 +328,7 @@ BOOST_AUTO_TEST_CASE(other_processes_of_the_group_are_not_concerned) {
   check_neighbour(Version::v2);
 }
 BOOST_AUTO_TEST_CASE(a_process_that_may_mount_cannot_undo_it) { check_getting_back(Version::v2); }
+BOOST_AUTO_TEST_CASE(mounts_that_others_share_stay_theirs) { check_shared_mounts(Version::v2); }
 BOOST_AUTO_TEST_CASE(another_start_in_the_same_group_works) { check_second_start(Version::v2); }
 BOOST_AUTO_TEST_CASE(the_capabilities_of_a_managed_plugin_are_enough) {
   check_capabilities(Version::v2);
