@@ -121,3 +121,14 @@ is_gone() { prints snapclone:latest docker plugin ls --format '{{.Name}}'; }
   section remove
   is_gone
 }
+
+@test "an engine takes the ordinary plugin and variants that were staged at the same moment" {
+  local variant
+  for variant in '' IMAGE=on IMAGE=8g; do
+    # shellcheck disable=SC2086 # none, or one word
+    plugin stage $variant
+    find "$(staged $variant)" -exec touch -d @0 {} +
+    # shellcheck disable=SC2086
+    docker plugin create "staged-${variant#*=}x" "$(staged $variant)"
+  done
+}
